@@ -1,0 +1,2 @@
+// Package chunker carries large binary payloads in messages of limited size.
+package chunker
