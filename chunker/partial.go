@@ -1,6 +1,9 @@
 package chunker
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // What bookkeeping is charged against MaxBytes, in bytes, rounded up.
 const (
@@ -43,32 +46,10 @@ func (p *partial) chunk(i uint32) (payload []byte, ok bool) {
 	return p.buf[begin:p.ends[i]], true
 }
 
-// open begins a frame whose first chunk has n bytes, with the spare buffer
-// that suits it best: the smallest that is large enough but not wasteful, else
-// the largest below.
+// open begins a frame whose first chunk has n bytes.
 func (r *Reassembler) open(h FrameHeader, n int, now time.Time) *partial {
-	want := r.expected(n, h.Total)
-	best := -1
-	for i, p := range r.idle {
-		c := cap(p.buf)
-		if c > max(4*want, 64<<10) {
-			continue
-		}
-		b := -1
-		if best >= 0 {
-			b = cap(r.idle[best].buf)
-		}
-		if (c >= want && (b < want || c < b)) || (c < want && c > b) {
-			best = i
-		}
-	}
-	var p *partial
-	if best >= 0 {
-		p = r.idle[best]
-		last := len(r.idle) - 1
-		r.idle[best], r.idle[last] = r.idle[last], nil
-		r.idle = r.idle[:last]
-	} else {
+	p := r.spare(r.expected(n, h.Total))
+	if p == nil {
 		p = new(partial)
 		r.mem += frameCost
 	}
@@ -76,6 +57,32 @@ func (r *Reassembler) open(h FrameHeader, n int, now time.Time) *partial {
 	r.frames[h.Frame] = p
 	r.order = append(r.order, p)
 	return p
+}
+
+// spare takes the spare partial whose buffer suits want bytes best: the
+// smallest that is large enough, else the largest, but none so large that a
+// small frame would sit on it. It returns nil if there is none.
+func (r *Reassembler) spare(want int) *partial {
+	best, most := -1, max(4*want, 64<<10)
+	for i, p := range r.idle {
+		if c := cap(p.buf); c <= most && (best < 0 || suitsBetter(c, cap(r.idle[best].buf), want)) {
+			best = i
+		}
+	}
+	if best < 0 {
+		return nil
+	}
+	p := r.idle[best]
+	r.idle = slices.Delete(r.idle, best, best+1)
+	return p
+}
+
+// suitsBetter tells whether a buffer of a bytes suits want better than one of b.
+func suitsBetter(a, b, want int) bool {
+	if a >= want && b >= want {
+		return a < b
+	}
+	return a > b
 }
 
 // expected guesses the size of a frame from one of its chunks.
@@ -96,6 +103,9 @@ func (r *Reassembler) retire(p *partial) {
 // store copies chunk i into p. It reports false when there is no memory left
 // for it.
 func (r *Reassembler) store(p *partial, i uint32, payload []byte) bool {
+	if !r.room(p, 0) {
+		return false
+	}
 	if i > p.next {
 		if !r.room(p, earlyCost+len(payload)) {
 			return false
@@ -132,6 +142,12 @@ func (r *Reassembler) store(p *partial, i uint32, payload []byte) bool {
 // the size expected, so that what is allocated follows what has arrived and
 // not what is announced.
 func (r *Reassembler) extend(p *partial, payload []byte) bool {
+	if cap(p.buf) == 0 {
+		if q := r.spare(r.expected(len(payload), p.total)); q != nil {
+			p.buf, p.ends = q.buf, q.ends
+			r.mem -= frameCost
+		}
+	}
 	need := len(p.buf) + len(payload)
 	if need > cap(p.buf) {
 		grown := max(need, min(2*cap(p.buf), r.expected(len(payload), p.total)))
@@ -168,14 +184,11 @@ func (r *Reassembler) room(keep *partial, n int) bool {
 			r.idle = r.idle[:last]
 			continue
 		}
-		victim := r.order[0]
-		if victim == keep {
-			if len(r.order) == 1 {
-				return false
-			}
-			victim = r.order[1]
+		i := slices.IndexFunc(r.order, func(p *partial) bool { return p != keep })
+		if i < 0 {
+			return false
 		}
-		r.drop(victim)
+		r.drop(r.order[i])
 		r.stats.EvictedMemory++
 	}
 	return true
