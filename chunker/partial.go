@@ -142,10 +142,10 @@ func (r *Reassembler) store(p *partial, i uint32, payload []byte) bool {
 // the size expected, so that what is allocated follows what has arrived and
 // not what is announced.
 func (r *Reassembler) extend(p *partial, payload []byte) bool {
-	if cap(p.buf) == 0 {
+	if p.next == 0 && cap(p.buf) == 0 {
 		if q := r.spare(r.expected(len(payload), p.total)); q != nil {
+			r.mem -= frameCost + endCost*cap(p.ends) // what becomes garbage
 			p.buf, p.ends = q.buf, q.ends
-			r.mem -= frameCost
 		}
 	}
 	need := len(p.buf) + len(payload)
