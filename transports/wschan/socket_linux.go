@@ -1,0 +1,107 @@
+package wschan
+
+import (
+	"net"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// The clock of a silent peer. Its kernel is asked for a sign of life at least
+// every probeEvery: by keep-alive probes when idle, by retransmissions when
+// data is under way, by window probes when its reader does not read.
+// TCP_USER_TIMEOUT is not used because it kills the last of these, a peer that
+// lives and answers (Linux 5.11, commit 9d9b1ee0b2d1).
+const (
+	deadAfter  = 9 * time.Second
+	deadPeer   = 10 * time.Second // declared: deadAfter and some air
+	probeEvery = 3 * time.Second
+)
+
+// unsentLimit is how much the kernel takes of us that it does not send yet, in
+// bytes.
+const unsentLimit = 128 << 10
+
+// tune sets what a kernel allows and ignores what it does not know.
+func tune(tcp *net.TCPConn) {
+	tcp.SetKeepAliveConfig(net.KeepAliveConfig{Enable: true, Idle: probeEvery, Interval: probeEvery / 2, Count: 6})
+	control(tcp, func(fd int) {
+		unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NOTSENT_LOWAT, unsentLimit)
+		unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_RTO_MAX_MS, int(probeEvery.Milliseconds()))
+	})
+}
+
+func control(tcp *net.TCPConn, f func(fd int)) error {
+	raw, err := tcp.SyscallConn()
+	if err != nil {
+		return err
+	}
+	return raw.Control(func(fd uintptr) { f(int(fd)) })
+}
+
+// watch calls gone once nothing has been heard from the peer's kernel for
+// deadAfter. It returns how to stop that, and the time promised.
+func watch(tcp *net.TCPConn, gone func()) (unwatch func(), promise time.Duration) {
+	if _, err := silence(tcp); err != nil {
+		return nil, 0
+	}
+	var mu sync.Mutex
+	var timer *time.Timer
+	stopped := false
+	look := func() {
+		mu.Lock()
+		defer mu.Unlock()
+		if stopped {
+			return
+		}
+		quiet, err := silence(tcp)
+		switch {
+		case err != nil: // closed
+		case quiet >= deadAfter:
+			gone()
+		default:
+			timer.Reset(deadAfter - quiet)
+		}
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	timer = time.AfterFunc(deadAfter, look)
+	return func() {
+		mu.Lock()
+		defer mu.Unlock()
+		stopped = true
+		timer.Stop()
+	}, deadPeer
+}
+
+// silence returns the time since the peer's kernel was last heard.
+func silence(tcp *net.TCPConn) (time.Duration, error) {
+	var info *unix.TCPInfo
+	var infoErr error
+	err := control(tcp, func(fd int) {
+		info, infoErr = unix.GetsockoptTCPInfo(fd, unix.IPPROTO_TCP, unix.TCP_INFO)
+	})
+	if err == nil {
+		err = infoErr
+	}
+	if err != nil {
+		return 0, err
+	}
+	return time.Duration(min(info.Last_ack_recv, info.Last_data_recv)) * time.Millisecond, nil
+}
+
+// kernelReceiveBuffer is the most that the kernel's buffer grows to, in bytes:
+// the third number of net.ipv4.tcp_rmem.
+var kernelReceiveBuffer = sync.OnceValue(func() int {
+	text, _ := os.ReadFile("/proc/sys/net/ipv4/tcp_rmem")
+	if fields := strings.Fields(string(text)); len(fields) == 3 {
+		if n, err := strconv.Atoi(fields[2]); err == nil {
+			return n
+		}
+	}
+	return 6 << 20 // the kernel's own default
+})
