@@ -35,7 +35,9 @@ type carrier struct {
 	// release, if not nil, gives up the connection; the code is for the peer.
 	release func(code quic.ApplicationErrorCode)
 
-	header [frameHeaderSize]byte // the reader's
+	// The reader's.
+	header [frameHeaderSize]byte
+	halved bool // the peer's half-end has been read
 }
 
 var (
@@ -99,10 +101,13 @@ func (c *carrier) ReadMessage(buf []byte) ([]byte, bool, error) {
 	switch {
 	case err != nil:
 		return nil, false, err
-	case kind == kindHalfEnd:
-		return nil, false, pump.ErrHalfClosed
 	case kind == kindEnd:
 		return nil, false, io.EOF
+	case c.halved:
+		return nil, false, fmt.Errorf("%w: frame of kind %d after half-end", ErrProtocol, kind)
+	case kind == kindHalfEnd:
+		c.halved = true
+		return nil, false, pump.ErrHalfClosed
 	}
 	for len(buf) < length {
 		if len(buf) == cap(buf) {

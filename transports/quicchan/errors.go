@@ -16,10 +16,10 @@ var (
 	// wrongly.
 	ErrProtocol = errors.New("quicchan: protocol violation")
 
-	// ErrOversize: a message exceeds the receiver's Options.MaxMessageSize.
-	// Both ends see it: the receiver aborts the channel. Matches
+	// ErrOversize: a message exceeds the receiver's Options.MaxMessageSize,
+	// and the receiver aborted the channel. Both ends see it. Matches
 	// transport.ErrTooLarge.
-	ErrOversize = fmt.Errorf("quicchan: %w for the receiver", transport.ErrTooLarge)
+	ErrOversize = fmt.Errorf("quicchan: beyond the receiver's limit: %w", transport.ErrTooLarge)
 
 	// ErrBusy: the peer has no room for another channel or connection. Try
 	// again later.
@@ -46,20 +46,6 @@ func (e *VersionError) Error() string {
 
 // Unwrap makes errors.Is(err, ErrProtocol) true.
 func (e *VersionError) Unwrap() error { return ErrProtocol }
-
-// OversizeError is a length on the wire beyond the receiver's limit. It matches
-// [ErrOversize].
-type OversizeError struct {
-	Size  uint32 // bytes
-	Limit int    // bytes
-}
-
-func (e *OversizeError) Error() string {
-	return fmt.Sprintf("quicchan: peer announces a message of %d bytes, the limit is %d", e.Size, e.Limit)
-}
-
-// Unwrap makes errors.Is(err, ErrOversize) true.
-func (e *OversizeError) Unwrap() error { return ErrOversize }
 
 // The error codes of streams and connections; see the package comment.
 const (

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"unicode/utf8"
+
+	"github.com/chunkferry/chunkferry/transport"
 )
 
 // The preamble; see the tables in the package comment.
@@ -68,7 +70,7 @@ func parseFrameHeader(b []byte, limit int) (kind byte, length int, err error) {
 	switch kind {
 	case kindBinary, kindText:
 		if uint64(size) > uint64(limit) {
-			return 0, 0, &OversizeError{Size: size, Limit: limit}
+			return 0, 0, fmt.Errorf("%w: %w", ErrOversize, &transport.SizeError{Size: int(size), Limit: limit})
 		}
 	case kindHalfEnd, kindEnd:
 		if size != 0 {
