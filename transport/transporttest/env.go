@@ -2,6 +2,7 @@ package transporttest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -9,20 +10,11 @@ import (
 	"github.com/chunkferry/chunkferry/transport"
 )
 
-// check is one entry of the table.
-type check struct {
-	index int
-	name  string
-	rule  string // number and words, from transport/doc.go
-	run   func(ctx context.Context, e *env) error
-	alone bool // runs while no other check does
-	slow  bool // waits long, so it starts early
-}
-
-// env is what a check works with: a source of pairs, closed when it ends.
+// env is what a check works with: the options, and a source of pairs that are
+// closed when the check ends.
 type env struct {
+	Options
 	pair Pair
-	opts Options
 
 	mu     sync.Mutex
 	opened []transport.Channel
@@ -34,11 +26,11 @@ func (e *env) open(ctx context.Context) (a, b transport.Channel, err error) {
 	if err != nil {
 		return nil, nil, fmt.Errorf("open a pair: %w", err)
 	}
-	e.keep(a, b)
+	e.closeLater(a, b)
 	return a, b, nil
 }
 
-func (e *env) keep(channels ...transport.Channel) {
+func (e *env) closeLater(channels ...transport.Channel) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.opened = append(e.opened, channels...)
@@ -62,10 +54,33 @@ func (e *env) closeAll() {
 
 // times picks a number of repetitions.
 func (e *env) times(full, quick int) int {
-	if e.opts.Quick {
+	if e.Quick {
 		return quick
 	}
 	return full
+}
+
+// within calls f and fails if it does not return although it needs no waiting.
+// f may be left behind: the check has failed then.
+func (e *env) within(ctx context.Context, what string, f func() error) error {
+	done := make(chan error, 1)
+	go func() { done <- f() }()
+	select {
+	case err := <-done:
+		return err
+	case <-time.After(e.patience):
+		return fmt.Errorf("%s did not return within %v", what, e.patience)
+	case <-ctx.Done():
+		return fmt.Errorf("%s did not return: %w", what, ctx.Err())
+	}
+}
+
+// receives is within for one Receive.
+func (e *env) receives(ctx context.Context, ch transport.Channel, what string) error {
+	return e.within(ctx, what, func() error {
+		_, err := ch.Receive(ctx)
+		return err
+	})
 }
 
 // properties returns what ch declares; what it does not declare is the least.
@@ -74,22 +89,76 @@ func properties(ch transport.Channel) transport.Properties {
 	return p
 }
 
-// soon is enough for anything that needs no waiting, on the busiest machine.
-const soon = 20 * time.Second
-
-// within calls f and reports if it does not return in time. f may be left
-// behind: the check has failed then.
-func within(ctx context.Context, d time.Duration, what string, f func() error) error {
-	done := make(chan error, 1)
-	go func() { done <- f() }()
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case err := <-done:
-		return err
-	case <-timer.C:
-		return fmt.Errorf("%s did not return within %v", what, d)
-	case <-ctx.Done():
-		return fmt.Errorf("%s did not return: %w", what, ctx.Err())
+// want compares an error with the one that a rule asks for.
+func want(what string, got, want error) error {
+	if errors.Is(got, want) {
+		return nil
 	}
+	if got == nil {
+		return fmt.Errorf("%s returned nil, want an error that matches %q", what, want)
+	}
+	return fmt.Errorf("%s returned %w, want an error that matches %q", what, got, want)
+}
+
+// pause lets time pass that no event of the contract can replace: for
+// something to happen that the kit cannot see, such as a call beginning to
+// wait. A pause that is too short never fails a correct channel.
+func pause(ctx context.Context, d time.Duration) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(d):
+	}
+}
+
+// carrierSlack is what a carrier may hold between the sender's queue and the
+// receiver's window, in bytes: socket buffers of the kernel, mostly.
+const carrierSlack = 16 << 20
+
+// stall sends messages of size bytes to a peer that does not read until the
+// channel has been full for a moment, and returns them. full is false if it
+// took more than its declared buffers hold; check buffer-full complains about
+// that, the others have nothing to test then.
+func (e *env) stall(ctx context.Context, ch transport.Channel, size int) (accepted []transport.Message, full bool, err error) {
+	p := properties(ch)
+	limit := p.MaxBuffered + p.ReceiveBuffer + carrierSlack
+	lastTaken := time.Now()
+	for total := 0; total <= limit; {
+		m := transport.Message{Data: pattern(len(accepted), size)}
+		switch err := e.offerInTime(ctx, ch, m); {
+		case err == nil:
+			accepted = append(accepted, m)
+			total += size
+			lastTaken = time.Now()
+		case !errors.Is(err, transport.ErrBufferFull):
+			return accepted, false, fmt.Errorf("send %d of %d bytes to a peer that does not read: %w", len(accepted), size, err)
+		case time.Since(lastTaken) > 300*time.Millisecond:
+			return accepted, true, nil
+		default:
+			pause(ctx, 5*time.Millisecond)
+		}
+		if err := ctx.Err(); err != nil {
+			return accepted, false, err
+		}
+	}
+	return accepted, false, nil
+}
+
+// offerInTime is offer for a peer that does not read: it must not wait for it.
+func (e *env) offerInTime(ctx context.Context, ch transport.Channel, m transport.Message) error {
+	return e.within(ctx, "Send to a peer that does not read", func() error { return offer(ch, m) })
+}
+
+// eventually waits for what no call of the contract waits for.
+func (e *env) eventually(ctx context.Context, what string, holds func() bool) error {
+	deadline := time.Now().Add(e.patience)
+	for !holds() {
+		if time.Now().After(deadline) {
+			return fmt.Errorf("%s did not happen within %v", what, e.patience)
+		}
+		if err := ctx.Err(); err != nil {
+			return fmt.Errorf("%s did not happen: %w", what, err)
+		}
+		pause(ctx, time.Millisecond)
+	}
+	return nil
 }

@@ -34,6 +34,8 @@ type Options struct {
 	// Quick shortens what moves much data or repeats often, for rules R4 and
 	// R10 mainly. Run sets it under -short and under the race detector.
 	Quick bool
+
+	patience time.Duration // how long a call may take that needs no waiting; tests of the kit shorten it
 }
 
 // Result is the outcome of one check.
@@ -122,10 +124,14 @@ func Check(ctx context.Context, pair Pair, opts *Options, report func(Result)) e
 }
 
 func (o *Options) withDefaults() Options {
-	if o == nil {
-		return Options{}
+	var out Options
+	if o != nil {
+		out = *o
 	}
-	return *o
+	if out.patience == 0 {
+		out.patience = 20 * time.Second
+	}
+	return out
 }
 
 // workers is how many checks run at once; most of them wait.
@@ -157,17 +163,13 @@ func schedule(run func(*check)) {
 	wg.Wait()
 }
 
-// The watchdog's patience: no check needs a tenth of it on an idle machine.
-const (
-	checkTimeout = 90 * time.Second // then the context of the check is done
-	hangTimeout  = 15 * time.Second // then the check is given up
-)
-
-// guard runs the check under a watchdog.
+// guard runs the check under a watchdog. Its time is generous: no check needs a
+// tenth of it on an idle machine.
 func (c *check) guard(ctx context.Context, pair Pair, opts Options) error {
-	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
+	limit := 5 * opts.patience
+	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	e := &env{pair: pair, opts: opts}
+	e := &env{pair: pair, Options: opts}
 	done := make(chan error, 1)
 	go func() {
 		err := c.run(ctx, e)
@@ -180,15 +182,14 @@ func (c *check) guard(ctx context.Context, pair Pair, opts Options) error {
 	case <-ctx.Done():
 	}
 	stacks := make([]byte, 1<<20)
-	stacks = stacks[:runtime.Stack(stacks, true)]
-	hang := &HangError{After: checkTimeout, Stacks: stacks}
+	hang := &HangError{After: limit, Stacks: stacks[:runtime.Stack(stacks, true)]}
 	select {
 	case err := <-done:
 		if err == nil {
 			return nil
 		}
 		return fmt.Errorf("%w (%w)", err, hang)
-	case <-time.After(hangTimeout):
+	case <-time.After(opts.patience):
 		return hang
 	}
 }
