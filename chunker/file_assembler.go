@@ -248,10 +248,9 @@ func (a *FileAssembler) gap(at uint32) (first, end uint32) {
 	if a.Complete() {
 		return total, total
 	}
-	arrived := func(i uint32) bool { return a.sums.has(i) || a.holding && i == total-1 }
-	for first = at; first < total && arrived(first); first++ {
+	if a.holding {
+		total-- // the last one has arrived
 	}
-	for end = first; end < total && !arrived(end); end++ {
-	}
-	return first, end
+	first = a.sums.find(false, at, total)
+	return first, a.sums.find(true, first, total)
 }

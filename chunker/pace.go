@@ -52,7 +52,7 @@ func newPacer(ch transport.MessageChannel, header, chunk, high, low int) (pacer,
 	if declared && p.MaxBuffered > 0 && high > p.MaxBuffered {
 		high = p.MaxBuffered
 	}
-	if low == 0 || low >= high {
+	if low == 0 || low > high {
 		low = high / lowWaterShare
 	}
 	return pacer{ch: ch, high: high, low: low, chunk: chunk}, nil
@@ -61,8 +61,9 @@ func newPacer(ch transport.MessageChannel, header, chunk, high, low int) (pacer,
 // send waits for room below the high mark and sends msg. When there is none,
 // it lets the buffer drain to the low mark first.
 func (p *pacer) send(ctx context.Context, msg []byte) error {
-	if held := p.ch.BufferedAmount(); held > 0 && held > p.high-len(msg) {
-		if err := transport.Drain(ctx, p.ch, p.low); err != nil {
+	room := max(0, p.high-len(msg))
+	if p.ch.BufferedAmount() > room {
+		if err := transport.Drain(ctx, p.ch, min(p.low, room)); err != nil {
 			return err
 		}
 	}

@@ -103,44 +103,46 @@ func (r *Reassembler) retire(p *partial) {
 // store copies chunk i into p. It reports false when there is no memory left
 // for it.
 func (r *Reassembler) store(p *partial, i uint32, payload []byte) bool {
-	if !r.room(p, 0) {
-		return false
-	}
-	if i > p.next {
-		if !r.room(p, earlyCost+len(payload)) {
-			return false
-		}
-		if p.early == nil {
-			p.early = make(map[uint32][]byte)
-		}
-		p.early[i] = append(make([]byte, 0, len(payload)), payload...)
-		p.earlyHeld += earlyCost + len(payload)
-		r.mem += earlyCost + len(payload)
-		p.size += len(payload)
-		return true
-	}
-	if !r.extend(p, payload) {
-		return false
-	}
 	p.size += len(payload)
+	if i > p.next {
+		return r.keepEarly(p, i, payload)
+	}
+	if !r.room(p, 0) || !r.extend(p, payload) {
+		return false
+	}
 	for len(p.early) > 0 {
 		next, ok := p.early[p.next]
 		if !ok {
 			break
 		}
-		delete(p.early, p.next)
 		if !r.extend(p, next) {
 			return false
 		}
+		delete(p.early, p.next-1)
 		p.earlyHeld -= earlyCost + len(next)
 		r.mem -= earlyCost + len(next)
 	}
 	return true
 }
 
-// extend appends the next chunk in order to p. Buffers grow by doubling, up to
-// the size expected, so that what is allocated follows what has arrived and
-// not what is announced.
+func (r *Reassembler) keepEarly(p *partial, i uint32, payload []byte) bool {
+	cost := earlyCost + len(payload)
+	if !r.room(p, cost) {
+		return false
+	}
+	if p.early == nil {
+		p.early = make(map[uint32][]byte)
+	}
+	p.early[i] = append(make([]byte, 0, len(payload)), payload...)
+	p.earlyHeld += cost
+	r.mem += cost
+	return true
+}
+
+// extend appends the next chunk in order to p. Its buffer doubles, up to the
+// size expected, so that what is allocated follows what has arrived and not
+// what is announced; it grows by a quarter at least, so that no choice of
+// sizes makes it copy over and over.
 func (r *Reassembler) extend(p *partial, payload []byte) bool {
 	if p.next == 0 && cap(p.buf) == 0 {
 		if q := r.spare(r.expected(len(payload), p.total)); q != nil {
@@ -150,12 +152,13 @@ func (r *Reassembler) extend(p *partial, payload []byte) bool {
 	}
 	need := len(p.buf) + len(payload)
 	if need > cap(p.buf) {
-		grown := max(need, min(2*cap(p.buf), r.expected(len(payload), p.total)))
+		grown := max(need, cap(p.buf)+cap(p.buf)/4, min(2*cap(p.buf), r.expected(len(payload), p.total)))
+		grown = min(grown, r.o.MaxFrameSize)
 		if !r.room(p, grown) {
-			grown = need
-			if !r.room(p, grown) {
-				return false
-			}
+			grown = r.o.MaxBytes - r.mem // all there is
+		}
+		if grown < need {
+			return false
 		}
 		r.mem += grown - cap(p.buf)
 		p.buf = append(make([]byte, 0, grown), p.buf...)

@@ -28,7 +28,7 @@ func ReceiveFile(ctx context.Context, ch transport.Channel, w io.WriterAt, opts 
 	for !a.Complete() {
 		m, err := ch.Receive(ctx)
 		switch {
-		case err != nil && ctx.Err() != nil:
+		case err != nil && errors.Is(err, ctx.Err()):
 			return a.ReceivedBytes(), err
 		case err != nil:
 			return a.ReceivedBytes(), fmt.Errorf("%w: %d of %d chunks: %w",

@@ -28,17 +28,33 @@ func (s *sums) set(i uint32, payload []byte) {
 	page[i%sumsPage] = s.of(payload)
 }
 
-func (s *sums) has(i uint32) bool {
-	page := s.pages[i/sumsPage]
-	return page != nil && page[i%sumsPage] != 0
+// find returns the first chunk from i on, below end, that has arrived or has
+// not; end if there is none.
+func (s *sums) find(arrived bool, i, end uint32) uint32 {
+	for i < end {
+		page, stop := s.pages[i/sumsPage], min(end-1, i|(sumsPage-1))+1
+		switch {
+		case page != nil:
+			for ; i < stop; i++ {
+				if (page[i%sumsPage] != 0) == arrived {
+					return i
+				}
+			}
+		case !arrived:
+			return i
+		}
+		i = stop
+	}
+	return end
 }
 
 // compare tells whether chunk i has arrived, and with these bytes.
 func (s *sums) compare(i uint32, payload []byte) (same, ok bool) {
-	if !s.has(i) {
+	page := s.pages[i/sumsPage]
+	if page == nil || page[i%sumsPage] == 0 {
 		return false, false
 	}
-	return s.pages[i/sumsPage][i%sumsPage] == s.of(payload), true
+	return page[i%sumsPage] == s.of(payload), true
 }
 
 func (s *sums) release() { s.pages = nil }

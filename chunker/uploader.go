@@ -85,8 +85,16 @@ func NewUploader(ch transport.MessageChannel, src io.Reader, size int64, opts *U
 // OpenUploader returns an Uploader of the regular file at path. It notices
 // when the file is written to during the upload. Close it after use.
 //
-// Errors: those of [os.Open] and [NewUploader].
+// Errors: those of [os.Open] and [NewUploader]; [ErrInvalid] when path is not
+// a regular file.
 func OpenUploader(ch transport.MessageChannel, path string, opts *UploaderOptions) (*Uploader, error) {
+	info, err := os.Stat(path) // before opening, which waits for a pipe's writer
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%w: %s is not a regular file", ErrInvalid, path)
+	}
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
@@ -103,9 +111,6 @@ func newFileUploader(ch transport.MessageChannel, f *os.File, opts *UploaderOpti
 	info, err := f.Stat()
 	if err != nil {
 		return nil, err
-	}
-	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("%w: %s is not a regular file", ErrInvalid, f.Name())
 	}
 	u, err := NewUploader(ch, f, info.Size(), opts)
 	if err != nil {
