@@ -13,6 +13,7 @@ import (
 // Channel is a transport.Channel over one WebSocket connection.
 type Channel struct {
 	*pump.Channel
+	tcp *net.TCPConn // nil if unknown
 }
 
 var _ transport.Channel = (*Channel)(nil)
@@ -50,7 +51,7 @@ func newChannel[M ~int](c *carrier[M], opts Options) *Channel {
 		tune(c.tcp)
 		c.unwatch, deadPeer = watch(c.tcp, c.vanished)
 	}
-	return &Channel{pump.New(c, opts.config(deadPeer))}
+	return &Channel{pump.New(c, opts.config(deadPeer)), c.tcp}
 }
 
 // owned makes a channel of a connection that this package has made, with all
