@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/quic-go/quic-go"
+
 	"github.com/chunkferry/chunkferry/transport"
 	"github.com/chunkferry/chunkferry/transports/quicchan"
 )
@@ -81,4 +83,128 @@ func TestCloseDeliversEverything(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestBothCloseAtOnce(t *testing.T) {
+	for range 50 {
+		a, b := newPair(t)
+		errs := make(chan error, 2)
+		for _, ch := range []transport.Channel{a, b} {
+			go func() { errs <- ch.Close() }()
+		}
+		if err := errors.Join(<-errs, <-errs); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// quic-go returns the error of a closed connection before the data that has
+// arrived: so nobody may close one before everything has been read.
+func TestConnectionClosedRightAfterClose(t *testing.T) {
+	for range 10 {
+		client, server := newConns(t, nil)
+		ctx := testContext(t)
+		a, err := quicchan.Open(ctx, client, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := quicchan.Accept(ctx, server, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		const n = 100
+		for range n {
+			send(t, a, make([]byte, 10_000))
+		}
+		closed := make(chan error, 1)
+		go func() {
+			err := a.Close()
+			client.CloseWithError(7, "the application is done")
+			closed <- err
+		}()
+		for i := range n {
+			if _, err := b.Receive(ctx); err != nil {
+				t.Fatalf("message %d: %v", i, err)
+			}
+		}
+		if _, err := b.Receive(ctx); err != io.EOF {
+			t.Errorf("after the last: %v, want io.EOF", err)
+		}
+		if err := errors.Join(<-closed, b.Close()); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// The application's other mistake: closing the connection instead of the
+// channel. Then the end must not look like one, whatever the code.
+func TestConnectionClosedInsteadOfTheChannel(t *testing.T) {
+	for _, code := range []quic.ApplicationErrorCode{0, 7} {
+		client, server := newConns(t, nil)
+		ctx := testContext(t)
+		a, err := quicchan.Open(ctx, client, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := quicchan.Accept(ctx, server, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		client.CloseWithError(code, "")
+		for _, ch := range []transport.Channel{a, b} {
+			_, err := ch.Receive(ctx)
+			if _, ok := errors.AsType[*quic.ApplicationError](err); !ok || !errors.Is(err, transport.ErrAborted) {
+				t.Errorf("code %d: %v, want ErrAborted and the cause", code, err)
+			}
+			if err := ch.Close(); !errors.Is(err, transport.ErrUndelivered) {
+				t.Errorf("code %d: Close: %v, want ErrUndelivered", code, err)
+			}
+		}
+	}
+}
+
+// On a connection with several channels each ends by itself.
+func TestOneOfManyCloses(t *testing.T) {
+	as, bs, err := quicchan.ManyPair(testContext(t), 3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range as {
+		t.Cleanup(func() { transport.Abort(as[i]); transport.Abort(bs[i]) })
+	}
+	if err := as[0].Close(); err != nil {
+		t.Error(err)
+	}
+	transport.Abort(bs[1])
+	if _, err := as[1].Receive(testContext(t)); !errors.Is(err, transport.ErrAborted) {
+		t.Errorf("the aborted one: %v, want ErrAborted", err)
+	}
+	converse(t, as[2], bs[2])
+}
+
+// Giving up a wait while the writer is in the middle of a frame leaves the
+// frame whole.
+func TestCancelledDrainLeavesNoHalfFrame(t *testing.T) {
+	a, b := newPair(t)
+	big := make([]byte, 1<<20)
+	for i := range big {
+		big[i] = byte(i >> 8)
+	}
+	sent := 0
+	for ; a.Send(big) == nil; sent++ { // until nothing moves any more
+	}
+	for range 20 {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+		if err := transport.Drain(ctx, a, 0); !errors.Is(err, context.DeadlineExceeded) {
+			t.Fatalf("Drain: %v", err)
+		}
+		cancel()
+	}
+	for i := range sent {
+		got, err := b.Receive(testContext(t))
+		if err != nil || !bytes.Equal(got.Data, big) {
+			t.Fatalf("message %d: %d bytes, %v", i, len(got.Data), err)
+		}
+	}
+	converse(t, a, b)
 }

@@ -24,9 +24,9 @@ const attemptDelay = 250 * time.Millisecond
 // target is a URL of the form quic://host:port (see [Listener.URL]).
 //
 // The certificate is checked against Options.Pin, or else as Options.TLS says.
-// Errors match [pinned.ErrPin] for another certificate than the pinned one, and
-// are otherwise quic-go's, among them *quic.HandshakeTimeoutError when nobody
-// answers.
+// Errors match [pinned.ErrPin] for another certificate than the pinned one,
+// [transport.ErrPeerGone] when nobody answers, [ErrBusy] when the listener has
+// no room, and what TLS or quic-go returned.
 func Dial(ctx context.Context, target string, o *Options) (*Channel, error) {
 	opts, err := o.withDefaults()
 	if err != nil {

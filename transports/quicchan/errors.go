@@ -77,7 +77,9 @@ func codeOf(cause error) uint64 {
 
 // located adds to an error of quic-go what it means here.
 func located(err error) error {
-	if _, ok := errors.AsType[*quic.IdleTimeoutError](err); ok {
+	_, idle := errors.AsType[*quic.IdleTimeoutError](err)
+	_, handshake := errors.AsType[*quic.HandshakeTimeoutError](err)
+	if idle || handshake {
 		return fmt.Errorf("%w: %w", transport.ErrPeerGone, err)
 	}
 	if e, ok := errors.AsType[*quic.TransportError](err); ok && e.Remote && e.ErrorCode == quic.ConnectionRefused {
