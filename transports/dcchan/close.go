@@ -51,24 +51,19 @@ func (c *Channel) begin() (opened bool) {
 
 // finish waits for the end of a Close.
 func (c *Channel) finish() error {
-	timeout := time.NewTimer(c.opts.CloseTimeout)
-	defer timeout.Stop()
 	tick := time.NewTicker(closePoll)
 	defer tick.Stop()
-	left := c.undelivered()
+	left, since := c.undelivered(), time.Now()
 	for {
 		if done, err := c.delivered(); done {
 			return err
 		}
-		select {
-		case <-tick.C:
-		case <-timeout.C:
-			now := c.undelivered()
-			if now == left {
-				c.die(fmt.Errorf("dcchan: no progress for %v: %w", c.opts.CloseTimeout, transport.ErrPeerGone))
-			}
-			left = now
-			timeout.Reset(c.opts.CloseTimeout)
+		now := <-tick.C
+		if still := c.undelivered(); still != left {
+			left, since = still, now
+		}
+		if now.Sub(since) > c.opts.CloseTimeout {
+			c.die(fmt.Errorf("dcchan: no progress for %v: %w", c.opts.CloseTimeout, transport.ErrPeerGone))
 		}
 	}
 }

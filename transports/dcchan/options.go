@@ -14,7 +14,7 @@ import (
 const (
 	DefaultMaxMessageSize = 256 << 10 // bytes, what browsers take
 	DefaultMaxBuffered    = 8 << 20   // bytes
-	DefaultCloseTimeout   = 30 * time.Second
+	DefaultCloseTimeout   = 20 * time.Second
 	DefaultConnectTimeout = 15 * time.Second
 	DefaultMaxChannels    = 32
 	DefaultMaxPeers       = 64
