@@ -4,7 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
+	"slices"
 	"strings"
+	"unicode"
 )
 
 // What a receiver or its [Sink] can refuse. Each has a code on the wire and
@@ -57,3 +60,189 @@ func (e *EntryError) Error() string {
 
 // Unwrap returns Err.
 func (e *EntryError) Unwrap() error { return e.Err }
+
+// What ends a transfer or one attempt of it.
+var (
+	// ErrProtocol: the peer broke the rules of the protocol.
+	ErrProtocol = errors.New("pipeline: protocol violation")
+
+	// ErrUnknownTransfer: the receiver does not know the transfer to join, or
+	// the resumption token is wrong. [Send] then offers it anew by itself.
+	ErrUnknownTransfer = errors.New("pipeline: unknown transfer")
+
+	// ErrSuperseded: the same sender has begun to continue this transfer
+	// elsewhere.
+	ErrSuperseded = errors.New("pipeline: transfer was taken over by a newer sender")
+
+	// ErrBusy: the receiver has as many transfers, channels or handshakes as
+	// it allows. [Send] tries again by itself.
+	ErrBusy = errors.New("pipeline: receiver busy")
+
+	// ErrShutdown: the receiver is shutting down; what arrived is kept. [Send]
+	// tries again by itself.
+	ErrShutdown = errors.New("pipeline: receiver shutting down")
+
+	// ErrIdle: the peer was silent for longer than it may be. Matches
+	// [os.ErrDeadlineExceeded].
+	ErrIdle = fmt.Errorf("pipeline: peer silent for too long: %w", os.ErrDeadlineExceeded)
+
+	// ErrCorrupt: a block arrived damaged again and again, or the whole does
+	// not have the hash that its parts promised.
+	ErrCorrupt = errors.New("pipeline: content damaged on the way")
+
+	// ErrLost: the receiver lost bytes that it had acknowledged, and the
+	// source cannot be read twice.
+	ErrLost = errors.New("pipeline: receiver lost what a stream cannot repeat")
+
+	// ErrCanceled: one side ended the transfer on purpose; see [CancelError].
+	ErrCanceled = errors.New("pipeline: transfer canceled")
+
+	// ErrInternal: the receiver failed for a reason that concerns only its
+	// operator, who finds it in the log.
+	ErrInternal = errors.New("pipeline: receiver failed")
+
+	// ErrUnreachable: no route led to the receiver for as long as retrying
+	// was allowed.
+	ErrUnreachable = errors.New("pipeline: receiver not reachable")
+
+	// ErrUnfit: the channel declares itself unordered or unreliable, or takes
+	// messages too small to carry a chunk. Matches [errors.ErrUnsupported].
+	ErrUnfit = fmt.Errorf("pipeline: channel unfit for transfers: %w", errors.ErrUnsupported)
+
+	// ErrInvalid: an argument or option makes no sense. Matches
+	// [fs.ErrInvalid].
+	ErrInvalid = fmt.Errorf("pipeline: %w", fs.ErrInvalid)
+)
+
+// codeOf is an error that travels.
+type codeOf struct {
+	code      string
+	err       error
+	temporary bool // may succeed when tried again soon
+}
+
+// codes are the names of the errors on the wire.
+var codes = []codeOf{
+	{"unauthorized", ErrUnauthorized, false},
+	{"version", ErrVersion, false},
+	{"exists", ErrExists, false},
+	{"name", ErrName, false},
+	{"no-space", ErrNoSpace, false},
+	{"quota", ErrQuota, false},
+	{"read-only", ErrReadOnly, false},
+	{"limit", ErrLimit, false},
+	{"source-changed", ErrSourceChanged, false},
+	{"protocol", ErrProtocol, false},
+	{"unknown-transfer", ErrUnknownTransfer, true},
+	{"superseded", ErrSuperseded, false},
+	{"busy", ErrBusy, true},
+	{"shutdown", ErrShutdown, true},
+	{"idle", ErrIdle, true},
+	{"corrupt", ErrCorrupt, false},
+	{"lost", ErrLost, false},
+	{"internal", ErrInternal, false},
+}
+
+// PeerError is an error that the other side reported.
+type PeerError struct {
+	Code    string // as on the wire; see docs/wire-format.md
+	Message string // the peer's words: do not trust, do not parse
+	Path    string // of the entry concerned, if one is
+}
+
+func (e *PeerError) Error() string {
+	where := ""
+	if e.Path != "" {
+		where = fmt.Sprintf("%q: ", e.Path)
+	}
+	return fmt.Sprintf("pipeline: peer: %s%s (%s)", where, printable(e.Message), printable(e.Code))
+}
+
+// Unwrap returns the sentinel that Code stands for, or nil.
+func (e *PeerError) Unwrap() error {
+	for _, c := range codes {
+		if c.code == e.Code {
+			return c.err
+		}
+	}
+	return nil
+}
+
+// CancelError is the end of a transfer that somebody wanted. It matches
+// [ErrCanceled].
+type CancelError struct {
+	Reason string // given by who canceled
+	ByPeer bool   // the other side did
+
+	cause error // of this side's context
+}
+
+func (e *CancelError) Error() string {
+	who := "here"
+	if e.ByPeer {
+		who = "by the peer"
+	}
+	if e.Reason == "" {
+		return "pipeline: transfer canceled " + who
+	}
+	return fmt.Sprintf("pipeline: transfer canceled %s: %s", who, printable(e.Reason))
+}
+
+// Unwrap makes errors.Is true for ErrCanceled and for the cause of the context
+// that was canceled on this side.
+func (e *CancelError) Unwrap() []error {
+	if e.cause == nil {
+		return []error{ErrCanceled}
+	}
+	return []error{ErrCanceled, e.cause}
+}
+
+// report turns an error into the message that tells the peer. What has no
+// code is internal and keeps its text to itself.
+func report(err error) *failure {
+	f := &failure{Code: "internal", Message: "internal error"}
+	for _, c := range codes {
+		if errors.Is(err, c.err) {
+			f.Code, f.Message = c.code, clip(strings.TrimPrefix(err.Error(), "pipeline: "))
+			break
+		}
+	}
+	if e, ok := errors.AsType[*EntryError](err); ok {
+		f.Path = clip(e.Path)
+	}
+	return f
+}
+
+// known reports whether an error has a code on the wire.
+func known(err error) bool {
+	return slices.ContainsFunc(codes, func(c codeOf) bool { return errors.Is(err, c.err) })
+}
+
+// temporary reports whether another attempt may succeed where this one
+// failed: everything but what the peer refused or this side gave up.
+func temporary(err error) bool {
+	if _, ok := errors.AsType[*PeerError](err); !ok {
+		return !errors.Is(err, ErrCanceled) && !errors.Is(err, ErrUnfit)
+	}
+	for _, c := range codes {
+		if errors.Is(err, c.err) {
+			return c.temporary
+		}
+	}
+	return false
+}
+
+// protocolError says which rule the peer broke.
+func protocolError(format string, args ...any) error {
+	return fmt.Errorf("%w: %w", ErrProtocol, fmt.Errorf(format, args...))
+}
+
+// printable keeps the peer's words from steering a terminal.
+func printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return '?'
+		}
+		return r
+	}, clip(s))
+}

@@ -1,0 +1,360 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// sending is one call of Send: the blocks and where they are. Three kinds of
+// goroutines work on it: one reads, two hash, and each lane sends and
+// receives on a channel.
+type sending struct {
+	opts     *SendOptions
+	src      Source
+	layout   *layout
+	id       string
+	began    time.Time
+	finished chan struct{} // closed when run is about to return
+	ctx      context.Context
+	cancel   context.CancelCauseFunc // its cause ends the transfer
+	rate     *limiter
+	accepted atomic.Int64
+	calling  sync.Mutex // held during calls of the user's functions
+
+	mu   sync.Mutex // guards the fields below
+	wake *sync.Cond // something below changed
+
+	free  [][]byte // block buffers
+	spare int      // buffers that may still be made
+
+	reading uint32 // the next block to read; all below were
+	known   []Hash // of blocks below reading, where hashed
+	hashed  bitmap
+	pending []*outBlock          // read and hashed, to be sent
+	flight  map[uint32]*outBlock // read, not acknowledged: those of pending too
+	have    bitmap               // acknowledged, or held by the receiver
+	check   bitmap               // the receiver wants their hash
+	again   []uint32             // to be read a second time
+	resends map[uint32]int
+
+	readBytes, ackedBytes, durable int64
+
+	ended bool  // all is read and hashed: size and root are final
+	size  int64 // if ended
+	root  Hash  // if ended
+
+	token  string // to join with, "" when the transfer must be offered
+	lanes  map[*lane]bool
+	routes []string // that carried content
+
+	renamed  []Committed
+	complete *complete
+}
+
+// outBlock is a block in memory. It is let go when it is acknowledged and no
+// lane is reading it.
+type outBlock struct {
+	n       uint32
+	data    []byte
+	hash    Hash
+	lane    *lane // that has sent it or is doing so
+	senders int   // lanes reading data now
+	acked   bool
+}
+
+func newSending(ctx context.Context, o *SendOptions, src Source, l *layout, id string) *sending {
+	s := &sending{
+		opts: o, src: src, layout: l, id: id,
+		began:    time.Now(),
+		finished: make(chan struct{}),
+		rate:     newLimiter(o.Rate),
+		spare:    o.MaxBuffered / o.BlockSize,
+		flight:   make(map[uint32]*outBlock),
+		resends:  make(map[uint32]int),
+		lanes:    make(map[*lane]bool),
+	}
+	s.wake = sync.NewCond(&s.mu)
+	s.ctx, s.cancel = context.WithCancelCause(ctx)
+	return s
+}
+
+// blocks returns how many blocks there are at most, as far as is known.
+func (s *sending) blocks() int64 {
+	if s.layout.size < 0 {
+		return int64(s.reading)
+	}
+	return (s.layout.size + int64(s.opts.BlockSize) - 1) / int64(s.opts.BlockSize)
+}
+
+// sizeOf returns the length of block n, which has been read.
+func (s *sending) sizeOf(n uint32) int64 {
+	size := s.layout.size
+	if s.ended {
+		size = s.size
+	}
+	if size < 0 { // a stream goes on: only full blocks so far
+		return int64(s.opts.BlockSize)
+	}
+	return min(int64(s.opts.BlockSize), size-int64(n)*int64(s.opts.BlockSize))
+}
+
+// run is Send.
+func (s *sending) run(parent context.Context, routes []Route) (*Result, error) {
+	stop := context.AfterFunc(s.ctx, func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.wake.Broadcast()
+	})
+	defer stop()
+	var helpers sync.WaitGroup
+	readerDone := make(chan struct{})
+	go func() {
+		defer close(readerDone)
+		s.read()
+	}()
+	helpers.Go(s.reportProgress)
+
+	err := s.connect(routes)
+	if err == nil {
+		err = s.verdict(parent)
+	}
+	s.cancel(errOver)
+	close(s.finished)
+	helpers.Wait()
+	if s.layout.size >= 0 || err == nil {
+		<-readerDone
+	}
+	if err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return &Result{
+		ID: s.id, Size: s.complete.Size, Root: s.complete.Root, Files: s.complete.Files,
+		Renamed: s.renamed, Sent: s.accepted.Load(), Elapsed: time.Since(s.began), Routes: s.routes,
+	}, nil
+}
+
+// verdict returns how the transfer ended, once its context is done.
+func (s *sending) verdict(parent context.Context) error {
+	s.mu.Lock()
+	c := s.complete
+	s.mu.Unlock()
+	if c != nil {
+		return nil
+	}
+	cause := context.Cause(s.ctx)
+	if parent.Err() != nil && cause == context.Cause(parent) {
+		return &CancelError{Reason: cause.Error(), cause: cause}
+	}
+	return cause
+}
+
+// fail ends the transfer.
+func (s *sending) fail(err error) { s.cancel(err) }
+
+// finish takes the receipt.
+func (s *sending) finish(c *complete) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ended && (c.Size != s.size || c.Root != s.root) {
+		return fmt.Errorf("%w: the receiver has %d bytes with root %v", ErrCorrupt, c.Size, c.Root)
+	}
+	if s.complete == nil {
+		s.complete = c
+		s.ackedBytes, s.durable = c.Size, c.Size
+		if !s.ended { // committed by an earlier attempt
+			s.ended, s.size, s.root = true, c.Size, c.Root
+		}
+	}
+	s.cancel(errOver)
+	return nil
+}
+
+var (
+	errOver = errors.New("pipeline: transfer over")
+)
+
+// ErrDiscard as the cause of a canceled context makes [Send] tell the receiver
+// to forget what arrived.
+var ErrDiscard = errors.New("pipeline: discard what has arrived")
+
+// buffer waits for a block buffer. It returns nil when the transfer is over.
+func (s *sending) buffer() []byte {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for {
+		if s.ctx.Err() != nil {
+			return nil
+		}
+		if k := len(s.free); k > 0 {
+			b := s.free[k-1]
+			s.free = s.free[:k-1]
+			return b
+		}
+		if s.spare > 0 {
+			s.spare--
+			return make([]byte, s.opts.BlockSize)
+		}
+		s.wake.Wait()
+	}
+}
+
+// release gives a block's buffer back if nobody needs it any more. s.mu is
+// held.
+func (s *sending) release(b *outBlock) {
+	if b.acked && b.senders == 0 && b.data != nil {
+		s.free = append(s.free, b.data[:cap(b.data)])
+		b.data = nil
+		s.wake.Broadcast()
+	}
+}
+
+// offerBlock takes a block that was read and hashed.
+func (s *sending) offerBlock(b *outBlock) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.known[b.n] = b.hash
+	s.hashed.set(b.n)
+	if s.have.has(b.n) {
+		b.acked = true
+		s.release(b)
+	} else if s.flight[b.n] == nil {
+		s.flight[b.n] = b
+		s.pending = append(s.pending, b)
+	} else {
+		b.acked = true
+		s.release(b)
+	}
+	s.wake.Broadcast()
+}
+
+// settle notes that the receiver has block n. s.mu is held.
+func (s *sending) settle(n uint32) {
+	if s.have.set(n) {
+		s.ackedBytes += s.sizeOf(n)
+	}
+	b := s.flight[n]
+	if b == nil {
+		return
+	}
+	delete(s.flight, n)
+	if b.lane != nil {
+		b.lane.inflight -= int64(len(b.data))
+		b.lane = nil
+	} else if i := slices.Index(s.pending, b); i >= 0 {
+		s.pending = slices.Delete(s.pending, i, i+1)
+	}
+	b.acked = true
+	s.release(b)
+}
+
+// acknowledge takes an ack that came on l.
+func (s *sending) acknowledge(l *lane, m *ack) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	before := s.ackedBytes
+	for n := range s.flight {
+		if m.Blocks.has(n) {
+			s.settle(n)
+		}
+	}
+	l.window.acknowledged(s.ackedBytes-before, l.now())
+	s.durable = max(s.durable, min(m.Durable, s.ackedBytes))
+	s.wake.Broadcast()
+}
+
+// repeat sends blocks again that arrived damaged, or that the receiver kept in
+// another state than the source is in. A block that is on its way on another
+// lane than l needs nothing.
+func (s *sending) repeat(l *lane, m *resend) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, r := range m.Blocks {
+		if r[1] > s.reading {
+			return protocolError("resend of block %d, which was not sent", r[1]-1)
+		}
+		for n := r[0]; n < r[1]; n++ {
+			if b := s.flight[n]; b != nil && b.lane != l {
+				continue
+			}
+			s.resends[n]++
+			if s.resends[n] > maxResends {
+				return fmt.Errorf("%w: block %d arrived damaged %d times", ErrCorrupt, n, s.resends[n])
+			}
+			s.unsettle(n)
+		}
+	}
+	s.wake.Broadcast()
+	return nil
+}
+
+// maxResends is how often one block may be sent again because it arrived
+// damaged.
+const maxResends = 5
+
+// unsettle makes sure that block n, which was read, is sent again. s.mu is
+// held.
+func (s *sending) unsettle(n uint32) {
+	if s.have.unset(n) {
+		s.ackedBytes -= s.sizeOf(n)
+	}
+	b := s.flight[n]
+	switch {
+	case b == nil && s.hashed.has(n):
+		if !slices.Contains(s.again, n) {
+			s.again = append(s.again, n)
+		}
+	case b != nil && b.lane != nil:
+		b.lane.inflight -= int64(len(b.data))
+		b.lane = nil
+		s.pending = slices.Insert(s.pending, 0, b)
+	}
+}
+
+// adopt takes what the receiver says it holds. fresh means that this is all it
+// holds: it knows nothing of earlier acknowledgements.
+func (s *sending) adopt(have, check ranges, fresh bool) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	limit := s.blocks()
+	for _, set := range []ranges{have, check} {
+		if k := len(set); k > 0 && int64(set[k-1][1]) > limit {
+			return protocolError("receiver holds block %d of %d", set[k-1][1]-1, limit)
+		}
+	}
+	if fresh {
+		lost := s.have.ranges()
+		s.check = bitmap{}
+		for _, r := range lost {
+			for n := r[0]; n < r[1]; n++ {
+				if !have.has(n) && !check.has(n) {
+					if n < s.reading {
+						s.unsettle(n)
+					} else if s.have.unset(n) {
+						s.ackedBytes -= s.sizeOf(n)
+					}
+				}
+			}
+		}
+	}
+	for _, set := range []ranges{have, check} {
+		for _, r := range set {
+			for n := r[0]; n < r[1]; n++ {
+				s.settle(n)
+			}
+		}
+	}
+	for _, r := range check {
+		for n := r[0]; n < r[1]; n++ {
+			s.check.set(n)
+		}
+	}
+	s.wake.Broadcast()
+	return nil
+}
