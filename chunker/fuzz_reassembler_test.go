@@ -37,6 +37,8 @@ func (p *program) payload() []byte {
 func FuzzReassembler(f *testing.F) {
 	f.Add([]byte{})
 	f.Add([]byte{0, 0, 0, 0, 3, 0, 5, 0, 0, 2, 3, 1, 5, 0, 0, 1, 3, 2, 5})
+	// A frame in order takes the buffer of another than its own spare.
+	f.Add([]byte{0, 0, 1, 0, 1, 0, 0, 0, 2, 0, 0, 0, 5, 0, 1, 1, 1, 0, 0, 0, 3, 1, 1, 0, 0, 0, 3, 0, 1, 0, 5})
 	f.Add([]byte{1, 0, 0, 0, 3, 0, 5, 1, 0, 0, 3, 2, 9, 0, 1, 1, 4, 4, 4, 5, 200, 2, 0, 6, 7})
 	f.Fuzz(func(t *testing.T, in []byte) {
 		synctest.Test(t, func(t *testing.T) {

@@ -107,7 +107,7 @@ func (r *Reassembler) store(p *partial, i uint32, payload []byte) bool {
 	if i > p.next {
 		return r.keepEarly(p, i, payload)
 	}
-	if !r.room(p, 0) || !r.extend(p, payload) {
+	if !r.extend(p, payload) {
 		return false
 	}
 	for len(p.early) > 0 {
@@ -153,7 +153,6 @@ func (r *Reassembler) extend(p *partial, payload []byte) bool {
 	need := len(p.buf) + len(payload)
 	if need > cap(p.buf) {
 		grown := max(need, cap(p.buf)+cap(p.buf)/4, min(2*cap(p.buf), r.expected(len(payload), p.total)))
-		grown = min(grown, r.o.MaxFrameSize)
 		if !r.room(p, grown) {
 			grown = r.o.MaxBytes - r.mem // all there is
 		}

@@ -214,7 +214,61 @@ func TestReassemblerWindow(t *testing.T) {
 	wantAdd(t, r, chunkOf(0, 0, 1, "a"), "-", chunker.ErrLate)
 	wantAdd(t, r, chunkOf(3, 0, 1, "a"), "a", nil) // 0 leaves the window
 	wantAdd(t, r, chunkOf(1, 0, 1, "a"), "-", chunker.ErrLate)
-	wantAdd(t, r, chunkOf(0, 0, 1, "b"), "b", nil)
+	wantAdd(t, r, chunkOf(0, 0, 1, "b"), "b", nil) // 1 leaves it
+	wantAdd(t, r, chunkOf(2, 0, 1, "a"), "-", chunker.ErrLate)
+	wantAdd(t, r, chunkOf(3, 0, 1, "a"), "-", chunker.ErrLate)
+	wantAdd(t, r, chunkOf(1, 0, 1, "b"), "b", nil)
+}
+
+// TestReassemblerRepeats repeats chunks of unequal sizes, in order and early.
+func TestReassemblerRepeats(t *testing.T) {
+	r := chunker.NewReassembler(nil)
+	chunks := []string{"a", "", "bbbb", "cc", "-", "dddddddd", "-"}
+	for i, c := range chunks {
+		if c == "-" {
+			continue
+		}
+		wantAdd(t, r, chunkOf(1, uint32(i), 7, c), "-", nil)
+		for j, c := range chunks[:i+1] {
+			if c == "-" {
+				continue
+			}
+			wantAdd(t, r, chunkOf(1, uint32(j), 7, c), "-", chunker.ErrDuplicate)
+			wantAdd(t, r, chunkOf(1, uint32(j), 7, c+"x"), "-", chunker.ErrConflict)
+		}
+	}
+}
+
+// TestReassemblerUnequalGrowth sends sizes that promise less than has come: a
+// frame is not copied anew for each.
+func TestReassemblerUnequalGrowth(t *testing.T) {
+	const total, first = 2000, 1 << 20
+	r := chunker.NewReassembler(nil)
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	wantAdd(t, r, chunkOf(1, 0, total, string(make([]byte, first))), "-", nil)
+	for i := uint32(1); i < total-1; i++ {
+		wantAdd(t, r, chunkOf(1, i, total, "x"), "-", nil)
+	}
+	runtime.ReadMemStats(&after)
+	if used := after.TotalAlloc - before.TotalAlloc; used > 10*first {
+		t.Errorf("%d bytes allocated for a frame of %d", used, first+total)
+	}
+}
+
+// TestReassemblerSpareBuffers: a small frame does not sit on a large spare
+// buffer, so the next large frame finds it.
+func TestReassemblerSpareBuffers(t *testing.T) {
+	const large = 1 << 20
+	r := chunker.NewReassembler(&chunker.ReassemblerOptions{MaxBytes: 3 * large / 2})
+	big := string(pattern(large))
+	for id := uint32(0); id < 20; id += 2 {
+		wantAdd(t, r, chunkOf(id, 0, 1, big), big, nil)
+		wantAdd(t, r, chunkOf(id+1, 0, 2, "small"), "-", nil)
+	}
+	if s := r.Stats(); s.Open != 10 || s.Dropped() != 0 {
+		t.Errorf("%d small frames open, %d dropped, want all 10", s.Open, s.Dropped())
+	}
 }
 
 func TestReassemblerClear(t *testing.T) {

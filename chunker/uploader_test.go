@@ -450,9 +450,9 @@ func TestUploadClosed(t *testing.T) {
 	})
 	t.Run("woken", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
-			a, b := memchan.New(&memchan.Options{Rate: 1000, MaxBuffered: 5000})
+			a, b := memchan.New(&memchan.Options{Rate: 1000})
 			defer a.Close()
-			u := newUploader(t, a, pattern(100_000), &chunker.UploaderOptions{ChunkSize: 992})
+			u := newUploader(t, a, pattern(100_000), &chunker.UploaderOptions{ChunkSize: 992, HighWater: 5000})
 			time.AfterFunc(1500*time.Millisecond, func() { transport.Abort(b) })
 			began := time.Now()
 			wantChunkError(t, u.Upload(t.Context()), u.UploadedChunks(), transport.ErrClosed)
