@@ -44,7 +44,8 @@ func (s *sending) connect(routes []Route) error {
 				hopeful = time.Now()
 			}
 			i := slices.IndexFunc(order, func(r Route) bool { return r.Name == l.route })
-			order = append(slices.Delete(order, i, i+1), order[i])
+			tried := order[i]
+			order = append(slices.Delete(order, i, i+1), tried)
 		}
 		if s.ctx.Err() != nil {
 			break
