@@ -37,7 +37,16 @@ const (
 //     asks every second for a sign of life.
 //   - No CRC32c over packets that DTLS authenticates anyway, where both sides
 //     agree (RFC 9653).
-func Configure(s *webrtc.SettingEngine) { configure(s, DefaultMaxMessageSize) }
+//   - Channels that were created before the connection is up open 1 ms apart,
+//     because a pion at the other end takes in 16 at once and makes the rest wait
+//     for seconds. This wraps s.LoggerFactory; set another one before.
+func Configure(s *webrtc.SettingEngine) {
+	configure(s, DefaultMaxMessageSize)
+	if s.LoggerFactory == nil {
+		s.LoggerFactory = logging.NewDefaultLoggerFactory()
+	}
+	s.LoggerFactory = &spacer{LoggerFactory: s.LoggerFactory}
+}
 
 func configure(s *webrtc.SettingEngine, maxMessageSize int) {
 	s.SetSCTPMaxReceiveBufferSize(ReceiveBuffer)
