@@ -65,8 +65,10 @@ type FileAssembler struct {
 	holding   bool
 }
 
-// NewFileAssembler returns a FileAssembler that writes to w, which need not
-// be empty and is neither truncated nor synced nor closed.
+// NewFileAssembler returns a FileAssembler that writes to w, which is neither
+// truncated nor synced nor closed: if it was not empty, truncate it to
+// ReceivedBytes when it is complete. Gaps are left where chunks are missing, so
+// an early chunk may make a sparse file of up to MaxSize.
 //
 // Errors: [ErrInvalid].
 func NewFileAssembler(w io.WriterAt, opts *FileAssemblerOptions) (*FileAssembler, error) {
