@@ -140,7 +140,8 @@ func (u *Uploader) UploadedChunks() uint32 { return u.sent.Load() }
 
 // Upload sends everything and waits until the channel has released it
 // (BufferedAmount 0). That is not delivery, which only the receiving
-// application can confirm. It reads the source while the channel sends, and
+// application can confirm; one that closes the channel as soon as it has the
+// file may turn the wait into [transport.ErrClosed]. It reads the source while the channel sends, and
 // a read that blocks is not interrupted by ctx.
 //
 // An Uploader sends once: further calls, also concurrent ones, return
