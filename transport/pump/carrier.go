@@ -46,6 +46,14 @@ type HalfCloser interface {
 	WriteHalfEnd() error
 }
 
+// Progresser is implemented by carriers that can see their peer at work after
+// WriteMessage has returned: the value rises as the peer takes what was
+// written. Close asks for it, so that a slow reader of what
+// the carrier still holds does not look like none.
+type Progresser interface {
+	Progress() int
+}
+
 // ErrHalfClosed is what Carrier.ReadMessage returns at the peer's half-close
 // mark.
 var ErrHalfClosed = errors.New("pump: peer half-closed")

@@ -22,6 +22,7 @@ type Channel struct {
 
 	state    atomic.Int32
 	running  atomic.Int32  // reader and writer still at work
+	reads    atomic.Int64  // odd while the reader is in ReadMessage
 	finished chan struct{} // both have ended and the carrier is closed
 
 	closing  sync.Once // a local Close has begun
@@ -40,8 +41,8 @@ var (
 	_ transport.Aborter     = (*Channel)(nil)
 )
 
-// readGrace is how long the reader may go on after a failed write, to find the
-// peer's last words.
+// readGrace is how long the reader may wait for the carrier after a failed
+// write, to find the peer's last words.
 const readGrace = 2 * time.Second
 
 // New starts a channel over c, which is connected. The channel owns c and
@@ -110,12 +111,12 @@ func (c *Channel) Close() error {
 	})
 	timer := time.NewTimer(c.cfg.CloseTimeout)
 	defer timer.Stop()
-	for before := c.out.progress(); ; {
+	for before := c.progress(); ; {
 		select {
 		case <-c.finished:
 			return c.closeError()
 		case <-timer.C:
-			now := c.out.progress()
+			now := c.progress()
 			if now == before {
 				c.die(fmt.Errorf("no progress for %v: %w", c.cfg.CloseTimeout, transport.ErrPeerGone))
 			}
@@ -123,6 +124,15 @@ func (c *Channel) Close() error {
 			timer.Reset(c.cfg.CloseTimeout)
 		}
 	}
+}
+
+// progress is a value that changes as the peer takes messages.
+func (c *Channel) progress() (p struct{ written, taken int }) {
+	p.written = c.out.progress()
+	if carrier, ok := c.carrier.(Progresser); ok {
+		p.taken = carrier.Progress()
+	}
+	return p
 }
 
 func (c *Channel) closeError() error {
@@ -161,7 +171,10 @@ func (c *Channel) read() {
 	defer c.ended()
 	defer c.in.retire()
 	for {
-		msg, text, err := c.carrier.ReadMessage(c.in.buffer())
+		buf := c.in.buffer()
+		c.reads.Add(1)
+		msg, text, err := c.carrier.ReadMessage(buf)
+		c.reads.Add(1)
 		switch {
 		case err == nil:
 			c.in.push(msg, text)
@@ -193,8 +206,10 @@ func (c *Channel) write() {
 	for {
 		e, what := c.out.next()
 		var err error
+		unsaid := 0
 		switch what {
 		case stepMessage:
+			unsaid = 1
 			err = c.carrier.WriteMessage(e.buf, e.text)
 			c.out.written(e)
 		case stepHalfEnd:
@@ -207,25 +222,36 @@ func (c *Channel) write() {
 			return
 		}
 		if err != nil {
-			c.writeFailed(err)
+			c.writeFailed(err, unsaid)
 			return
 		}
 	}
 }
 
-// writeFailed leaves the reader a moment to find out why: a peer that closed
-// gracefully leaves its end mark behind.
-func (c *Channel) writeFailed(err error) {
+// writeFailed leaves the reader time to find out why: a peer that closed
+// gracefully leaves its end mark behind, after everything it sent.
+func (c *Channel) writeFailed(err error, unsaid int) {
 	c.advance(transport.StateClosing)
-	lost := 1 + c.out.kill(transport.Closed(transport.Aborted(err)))
+	lost := unsaid + c.out.kill(transport.Closed(transport.Aborted(err)))
 	c.mu.Lock()
 	c.lost += lost
 	c.mu.Unlock()
-	select {
-	case <-c.finished:
-	default:
-		time.AfterFunc(readGrace, func() { c.die(err) })
-	}
+	c.awaitReader(err)
+}
+
+// awaitReader gives the channel up once the reader has been in one and the same
+// ReadMessage for readGrace. It may wait for room in the inbox for ever.
+func (c *Channel) awaitReader(cause error) {
+	before := c.reads.Load()
+	time.AfterFunc(readGrace, func() {
+		switch {
+		case c.isFinished():
+		case before%2 == 1 && c.reads.Load() == before:
+			c.die(cause)
+		default:
+			c.awaitReader(cause)
+		}
+	})
 }
 
 // die ends the channel because of cause, unless it has ended already.
@@ -236,6 +262,7 @@ func (c *Channel) die(cause error) {
 	}
 	c.mu.Unlock()
 	err := transport.Aborted(cause)
+	c.advance(transport.StateClosed) // before anybody is woken
 	c.in.Finish(err)
 	c.out.kill(transport.Closed(err))
 	c.release(cause)
