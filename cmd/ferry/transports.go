@@ -5,7 +5,10 @@ import (
 	"strings"
 
 	"github.com/chunkferry/chunkferry/transport/transporttest"
+	"github.com/chunkferry/chunkferry/transports/dcchan"
 	"github.com/chunkferry/chunkferry/transports/memchan"
+	"github.com/chunkferry/chunkferry/transports/quicchan"
+	"github.com/chunkferry/chunkferry/transports/wschan"
 )
 
 // adapter is a transport as the commands know it. This file is the only one
@@ -19,6 +22,10 @@ type adapter struct {
 
 var adapters = []adapter{
 	{name: "memory", pair: memchan.Pair, kit: nil, compare: true},
+	{name: "ws", pair: wschan.Pair, kit: &transporttest.Options{Cut: wschan.CutPair, Many: wschan.ManyPair}, compare: true},
+	{name: "wss", pair: wschan.SecurePair, kit: &transporttest.Options{Cut: wschan.CutPair}, compare: true},
+	{name: "quic", pair: quicchan.Pair, kit: &transporttest.Options{Cut: quicchan.CutPair, Many: quicchan.ManyPair}, compare: true},
+	{name: "webrtc", pair: dcchan.Pair, kit: &transporttest.Options{Cut: dcchan.CutPair, Many: dcchan.ManyPair}, compare: true},
 }
 
 func adapterNames(wanted func(adapter) bool) []string {

@@ -153,9 +153,10 @@ func newHost(ep *endpoint, addr netip.Addr, opts Options) (*Host, error) {
 func configure(s *stack.Stack, ep *endpoint, addr netip.Addr, opts Options) error {
 	cc := tcpip.CongestionControlOption(opts.CongestionControl)
 	sack := tcpip.TCPSACKEnabled(true)
+	recovery := tcpip.TCPRACKLossDetection
 	send := tcpip.TCPSendBufferSizeRangeOption{Min: tcp.MinBufferSize, Default: opts.TCPBuffer, Max: opts.TCPBuffer}
 	receive := tcpip.TCPReceiveBufferSizeRangeOption{Min: tcp.MinBufferSize, Default: opts.TCPBuffer, Max: opts.TCPBuffer}
-	for _, o := range []tcpip.SettableTransportProtocolOption{&cc, &sack, &send, &receive} {
+	for _, o := range []tcpip.SettableTransportProtocolOption{&cc, &sack, &recovery, &send, &receive} {
 		if err := s.SetTransportProtocolOption(tcp.ProtocolNumber, o); err != nil {
 			return fmt.Errorf("usernet: TCP option %T: %s", o, err)
 		}
