@@ -183,3 +183,7 @@ func (c *Channel) SendText(msg string) error {
 
 // Receive implements transport.Channel.
 func (c *Channel) Receive(ctx context.Context) (transport.Message, error) { return c.in.Receive(ctx) }
+
+// Conn returns the connection, on which either side may open more channels; nil
+// if the channel was made by New.
+func (c *Channel) Conn() *Conn { return c.conn }
