@@ -67,7 +67,7 @@ func stripIgnorable(s string) string {
 // shapes maps Greek, Cyrillic and Armenian letters to Latin ones of the same
 // shape in ordinary fonts.
 var shapes = pairs(
-	"АВЕЅІЈКМНОРСТХҮԌԚԜ", "ABESIJKMHOPCTXYGQW",
+	"АВЕЅІЈКМНОРСТУХҮԌԚԜ", "ABESIJKMHOPCTYXYGQW",
 	"аеѕіјорсхуһԁԛԝӏ", "aesijopcxyhdqwl",
 	"ΑΒΕΖΗΙΚΜΝΟΡΤΥΧ", "ABEZHIKMNOPTYX",
 	"ονιρϲϳ", "ovipcj",

@@ -36,7 +36,7 @@ func (t *store) Held(ctx context.Context) (pipeline.Held, error) {
 	for i, r := range records {
 		switch {
 		case problems[i] == nil:
-			held.Blocks = append(held.Blocks, pipeline.BlockState{Block: r.block, Hash: r.hash})
+			held.Blocks = append(held.Blocks, pipeline.BlockState{Block: r.block, Size: int(r.length), Hash: r.hash})
 		case len(held.Damage) < maxDamage:
 			held.Damage = append(held.Damage, problems[i])
 		default:
