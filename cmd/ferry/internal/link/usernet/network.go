@@ -153,7 +153,9 @@ func newHost(ep *endpoint, addr netip.Addr, opts Options) (*Host, error) {
 func configure(s *stack.Stack, ep *endpoint, addr netip.Addr, opts Options) error {
 	cc := tcpip.CongestionControlOption(opts.CongestionControl)
 	sack := tcpip.TCPSACKEnabled(true)
-	recovery := tcpip.TCPRACKLossDetection
+	// RACK of this version needs seconds for what a full queue drops at the end
+	// of slow start, and RFC 6675 alone half a second; see the package comment.
+	recovery := tcpip.TCPRecovery(0)
 	send := tcpip.TCPSendBufferSizeRangeOption{Min: tcp.MinBufferSize, Default: opts.TCPBuffer, Max: opts.TCPBuffer}
 	receive := tcpip.TCPReceiveBufferSizeRangeOption{Min: tcp.MinBufferSize, Default: opts.TCPBuffer, Max: opts.TCPBuffer}
 	for _, o := range []tcpip.SettableTransportProtocolOption{&cc, &sack, &recovery, &send, &receive} {
