@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -17,6 +18,14 @@ import (
 // answer has arrived.
 const linger = 2 * time.Second
 
+// noticeInterval is how often a reader at work says so: often enough for the
+// close timeout of anybody who waits for it.
+const noticeInterval = 500 * time.Millisecond
+
+// writeStep is what is written at once, so that a message that takes long on a
+// slow link shows progress.
+const writeStep = 64 << 10
+
 // firstRead is what is allocated for a message that does not fit the buffer,
 // before any of it has arrived.
 const firstRead = 64 << 10
@@ -26,8 +35,11 @@ type carrier struct {
 	stream *quic.Stream
 	limit  int // bytes a message
 
-	// ending is set before the end mark is written.
-	ending atomic.Bool
+	writing sync.Mutex  // held while a frame is being written
+	ending  atomic.Bool // set before the end mark is written
+
+	// moved counts the steps written, and the peer's notices.
+	moved atomic.Int64
 
 	// peerLabel is set once the peer's preamble has been read.
 	peerLabel atomic.Pointer[string]
@@ -36,13 +48,15 @@ type carrier struct {
 	release func(code quic.ApplicationErrorCode)
 
 	// The reader's.
-	header [frameHeaderSize]byte
-	halved bool // the peer's half-end has been read
+	header  [frameHeaderSize]byte
+	halved  bool      // the peer's half-end has been read
+	noticed time.Time // when the last notice was sent, or the first message read
 }
 
 var (
 	_ pump.Carrier    = (*carrier)(nil)
 	_ pump.HalfCloser = (*carrier)(nil)
+	_ pump.Progresser = (*carrier)(nil)
 )
 
 // greet writes our preamble, so that the stream becomes visible to the peer.
@@ -70,11 +84,20 @@ func (c *carrier) WriteMessage(buf []byte, text bool) error {
 		kind = kindText
 	}
 	putFrameHeader(buf, kind, len(buf)-frameHeaderSize)
-	_, err := c.stream.Write(buf)
-	return located(err)
+	c.writing.Lock()
+	defer c.writing.Unlock()
+	for step := range slices.Chunk(buf, writeStep) {
+		if _, err := c.stream.Write(step); err != nil {
+			return located(err)
+		}
+		c.moved.Add(1)
+	}
+	return nil
 }
 
 func (c *carrier) writeMark(kind byte) error {
+	c.writing.Lock()
+	defer c.writing.Unlock()
 	var mark [frameHeaderSize]byte
 	putFrameHeader(mark[:], kind, 0)
 	_, err := c.stream.Write(mark[:])
@@ -88,16 +111,40 @@ func (c *carrier) WriteEnd() error {
 	return c.writeMark(kindEnd)
 }
 
+// notice tells the peer, now and then and only if nothing is in the way, that
+// what it sent is being read. QUIC does not: its own windows hide a reader who
+// takes minutes over what the sender has long got rid of.
+func (c *carrier) notice() {
+	now := time.Now()
+	if c.noticed.IsZero() {
+		c.noticed = now
+	}
+	if now.Sub(c.noticed) < noticeInterval || !c.writing.TryLock() {
+		return
+	}
+	defer c.writing.Unlock()
+	if c.ending.Load() {
+		return
+	}
+	var mark [frameHeaderSize]byte
+	putFrameHeader(mark[:], kindNotice, 0)
+	if c.stream.TryWriteAll(mark[:]) == nil {
+		c.noticed = now
+	}
+}
+
+// Progress implements pump.Progresser: it changes while a message is being
+// written, and while the peer reads.
+func (c *carrier) Progress() int { return int(c.moved.Load()) }
+
 func (c *carrier) ReadMessage(buf []byte) ([]byte, bool, error) {
 	if c.peerLabel.Load() == nil {
 		if err := c.meet(); err != nil {
 			return nil, false, c.readError(err)
 		}
 	}
-	if _, err := io.ReadFull(c.stream, c.header[:]); err != nil {
-		return nil, false, c.readError(err)
-	}
-	kind, length, err := parseFrameHeader(c.header[:], c.limit)
+	c.notice() // there is room: the message before has been taken
+	kind, length, err := c.nextHeader()
 	switch {
 	case err != nil:
 		return nil, false, err
@@ -120,6 +167,20 @@ func (c *carrier) ReadMessage(buf []byte) ([]byte, bool, error) {
 		}
 	}
 	return buf, kind == kindText, nil
+}
+
+// nextHeader reads up to the next frame that is not a notice.
+func (c *carrier) nextHeader() (kind byte, length int, err error) {
+	for {
+		if _, err := io.ReadFull(c.stream, c.header[:]); err != nil {
+			return 0, 0, c.readError(err)
+		}
+		kind, length, err = parseFrameHeader(c.header[:], c.limit)
+		if err != nil || kind != kindNotice {
+			return kind, length, err
+		}
+		c.moved.Add(1)
+	}
 }
 
 // readError reads the peer's connection close as its end mark where it can

@@ -208,3 +208,40 @@ func TestCancelledDrainLeavesNoHalfFrame(t *testing.T) {
 	}
 	converse(t, a, b)
 }
+
+// QUIC's windows take in what is to be sent long before a slow reader has read
+// it. Close must not take that silence for a dead peer.
+func TestCloseWaitsForSlowReader(t *testing.T) {
+	opts := &quicchan.Options{CloseTimeout: 2 * time.Second}
+	l := listen(t, opts)
+	a, b := dial(t, l, opts), accept(t, l)
+	// 22 fit the inbox, from where they count as taken, 11 QUIC's window.
+	const n = 36
+	for range n {
+		send(t, a, make([]byte, 48<<10))
+	}
+	closed := make(chan error, 1)
+	go func() { closed <- a.Close() }()
+	slow := time.NewTicker(500 * time.Millisecond)
+	defer slow.Stop()
+	var closeErr error
+	wait := slow.C
+	for i := 0; i < n; i++ {
+		select {
+		case <-wait:
+		case closeErr = <-closed:
+			always := make(chan time.Time)
+			close(always)
+			wait, closed = always, nil
+		}
+		if _, err := b.Receive(testContext(t)); err != nil {
+			t.Fatalf("message %d: %v", i, err)
+		}
+	}
+	if closed != nil {
+		closeErr = <-closed
+	}
+	if closeErr != nil {
+		t.Error(closeErr)
+	}
+}

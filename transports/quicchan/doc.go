@@ -20,13 +20,14 @@
 // Frames follow, each with this header:
 //
 //	offset  bytes  field
-//	0       1      kind: 1 binary, 2 text, 3 half-end, 4 end
-//	1       4      length of the payload, little-endian; 0 for kinds 3 and 4
+//	0       1      kind: 1 binary, 2 text, 3 half-end, 4 end, 5 notice
+//	1       4      length of the payload, little-endian; 0 for kinds 3 to 5
 //	5       length payload
 //
-// After half-end its sender sends only end. After end it sends nothing but, once
-// it has read the other side's end, the stream's FIN. A stream that ends without
-// an end frame was cut short. Streams and connections are aborted with these
+// After half-end its sender sends only notices and end. After end it sends
+// nothing but, once it has read the other side's end, the stream's FIN. A stream
+// that ends without an end frame was cut short. A notice says that its sender is
+// reading; it is sent every half second at most, and needs no answer. Streams and connections are aborted with these
 // error codes (RFC 9000, sections 19.4, 19.5 and 19.19):
 //
 //	0  done: both ends have been read      3  message beyond the receiver's limit

@@ -28,6 +28,7 @@ const (
 	kindText    = 2
 	kindHalfEnd = 3
 	kindEnd     = 4
+	kindNotice  = 5
 )
 
 func appendPreamble(b []byte, label string) []byte {
@@ -72,7 +73,7 @@ func parseFrameHeader(b []byte, limit int) (kind byte, length int, err error) {
 		if uint64(size) > uint64(limit) {
 			return 0, 0, fmt.Errorf("%w: %w", ErrOversize, &transport.SizeError{Size: int(size), Limit: limit})
 		}
-	case kindHalfEnd, kindEnd:
+	case kindHalfEnd, kindEnd, kindNotice:
 		if size != 0 {
 			return 0, 0, fmt.Errorf("%w: frame of kind %d with a length of %d", ErrProtocol, kind, size)
 		}
