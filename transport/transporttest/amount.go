@@ -92,7 +92,7 @@ func amountEmpty(ctx context.Context, e *env) error {
 			return fmt.Errorf("BufferedAmount is %d after empty messages, want 0", n)
 		}
 	}
-	return e.receiveAll(ctx, b, newExpectation(properties(a), msgs))
+	return e.receiveAll(ctx, b, e.expect(a, msgs))
 }
 
 // amountRefused has messages refused for every reason, on an idle channel and

@@ -262,7 +262,7 @@ func sendWholeOrNothing(ctx context.Context, e *env) error {
 		}
 	}
 	more := same(50, 999)
-	return e.exchange(ctx, a, b, newExpectation(properties(a), append(msgs, more...)), nil, func(ctx context.Context) error {
+	return e.exchange(ctx, a, b, e.expect(a, append(msgs, more...)), nil, func(ctx context.Context) error {
 		return sendList(ctx, a, more)
 	})
 }

@@ -40,17 +40,18 @@ func (e *env) closesAfter(ctx context.Context, a, b transport.Channel, msgs []tr
 	if err := sendList(ctx, a, msgs); err != nil {
 		return err
 	}
-	return e.closesTo(ctx, a, b, newExpectation(properties(a), msgs))
+	return e.closesTo(ctx, a, b, e.expect(a, msgs))
 }
 
 // closesTo closes a while b reads everything.
 func (e *env) closesTo(ctx context.Context, a, b transport.Channel, x ledger) error {
 	closed := make(chan error, 1)
 	go func() { closed <- a.Close() }()
+	pause(ctx, 20*time.Millisecond)
 	if err := e.receivesEnd(ctx, b, x); err != nil {
 		return err
 	}
-	if err := e.within(ctx, "Close", func() error { return <-closed }); err != nil {
+	if err := forgive(a, e.within(ctx, "Close", func() error { return <-closed })); err != nil {
 		return fmt.Errorf("Close returned %w although the peer has read everything", err)
 	}
 	return nil
@@ -92,7 +93,7 @@ func eofUnread(ctx context.Context, e *env) error {
 	}
 	go a.Close()
 	pause(ctx, 300*time.Millisecond)
-	return e.closesTo(ctx, a, b, newExpectation(properties(a), msgs))
+	return e.closesTo(ctx, a, b, e.expect(a, msgs))
 }
 
 func sendAfterEOF(ctx context.Context, e *env) error {
@@ -125,7 +126,7 @@ func sendAfterClose(ctx context.Context, e *env) error {
 	if err != nil {
 		return err
 	}
-	if err := e.within(ctx, "Close", a.Close); err != nil {
+	if err := e.closes(ctx, a); err != nil {
 		return err
 	}
 	return refusesAsClosed(a, "after Close")
@@ -140,7 +141,7 @@ func receiveAfterClose(ctx context.Context, e *env) error {
 		return err
 	}
 	pause(ctx, 50*time.Millisecond)
-	if err := e.within(ctx, "Close", a.Close); err != nil {
+	if err := e.closes(ctx, a); err != nil {
 		return err
 	}
 	for range 3 {
@@ -169,7 +170,7 @@ func closeDelivers(ctx context.Context, e *env) error {
 			return err
 		}
 	}
-	return e.closesTo(ctx, a, b, newExpectation(properties(a), msgs))
+	return e.closesTo(ctx, a, b, e.expect(a, msgs))
 }
 
 // closeUndelivered closes toward a peer that does not read.
@@ -211,7 +212,7 @@ func closeNeverLooksWhole(ctx context.Context, e *env) error {
 		return err
 	}
 	closeErr := e.closesInTime(ctx, a)
-	x := newExpectation(properties(a), msgs)
+	x := e.expect(a, msgs)
 	for {
 		var m transport.Message
 		err := e.within(ctx, "Receive", func() (err error) {
@@ -243,7 +244,7 @@ func closeWakesReceive(ctx context.Context, e *env) error {
 		woken <- err
 	}()
 	pause(ctx, 50*time.Millisecond)
-	if err := e.within(ctx, "Close", a.Close); err != nil {
+	if err := e.closes(ctx, a); err != nil {
 		return err
 	}
 	err = e.within(ctx, "Receive during a local Close", func() error { return <-woken })
@@ -274,7 +275,7 @@ func closeTwice(ctx context.Context, e *env) error {
 	}
 	for _, ch := range []transport.Channel{a, b} {
 		for range 3 {
-			if err := e.within(ctx, "Close", ch.Close); err != nil {
+			if err := e.closes(ctx, ch); err != nil {
 				return fmt.Errorf("Close of an idle channel: %w", err)
 			}
 		}

@@ -24,7 +24,7 @@ func manySenders(ctx context.Context, e *env) error {
 			m.Data[0] = byte(g)
 			lists[g] = append(lists[g], m)
 		}
-		x[g] = newExpectation(properties(a), lists[g])
+		x[g] = e.expect(a, lists[g])
 	}
 	return e.exchange(ctx, a, b, x, nil, func(ctx context.Context) error {
 		errs := make([]error, len(x))
@@ -126,13 +126,13 @@ func bothDirections(ctx context.Context, e *env) error {
 		return err
 	}
 	received := make(chan error, 1)
-	go func() { received <- e.receiveAll(ctx, a, newExpectation(properties(b), same(1, 100))) }()
+	go func() { received <- e.receiveAll(ctx, a, e.expect(b, same(1, 100))) }()
 	pause(ctx, 20*time.Millisecond)
 	err = e.within(ctx, "Send while Receive waits", func() error { return sendList(ctx, a, same(10, 100)) })
 	if err != nil {
 		return err
 	}
-	if err := e.receiveAll(ctx, b, newExpectation(properties(a), same(10, 100))); err != nil {
+	if err := e.receiveAll(ctx, b, e.expect(a, same(10, 100))); err != nil {
 		return err
 	}
 	if err := sendList(ctx, b, same(1, 100)); err != nil {
@@ -180,7 +180,7 @@ func echo(ctx context.Context, e *env) error {
 		}
 	}()
 	msgs := same(e.times(1000, 300), 16<<10)
-	err = e.exchange(ctx, a, a, newExpectation(properties(a), msgs), nil, func(ctx context.Context) error {
+	err = e.exchange(ctx, a, a, e.expect(a, msgs), nil, func(ctx context.Context) error {
 		return sendList(ctx, a, msgs)
 	})
 	stop()

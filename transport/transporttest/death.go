@@ -70,7 +70,7 @@ func (e *env) abortsAfter(ctx context.Context, wait time.Duration) error {
 		return err
 	}
 	msgs := same(5, 1000)
-	x := newExpectation(properties(a), msgs)
+	x := e.expect(a, msgs)
 	if err := sendList(ctx, a, msgs); err != nil {
 		return err
 	}
@@ -244,7 +244,7 @@ func cutArrived(ctx context.Context, e *env) error {
 		return err
 	}
 	msgs := same(5, 1000)
-	x := newExpectation(properties(p.a), msgs)
+	x := e.expect(p.a, msgs)
 	if err := sendList(ctx, p.a, msgs); err != nil {
 		return err
 	}

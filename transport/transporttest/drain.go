@@ -53,13 +53,14 @@ func drainZero(ctx context.Context, e *env) error {
 	if err != nil {
 		return err
 	}
-	for range 3 {
+	for round := range 3 {
 		msgs, full, err := e.stall(ctx, a, 16<<10)
 		if err != nil || !full {
 			return err
 		}
 		read := make(chan error, 1)
-		go func() { read <- e.receiveAll(ctx, b, newExpectation(properties(a), msgs)) }()
+		x := &slowly{e.expect(a, msgs), round == 0}
+		go func() { read <- e.receiveAll(ctx, b, x) }()
 		if err := e.drains(ctx, a, 0, "while the peer reads"); err != nil {
 			return err
 		}
@@ -71,6 +72,19 @@ func drainZero(ctx context.Context, e *env) error {
 		}
 	}
 	return nil
+}
+
+// slowly is a ledger that takes its time.
+type slowly struct {
+	*expectation
+	slow bool
+}
+
+func (s *slowly) add(m transport.Message) error {
+	if s.slow {
+		pause(context.Background(), time.Millisecond)
+	}
+	return s.expectation.add(m)
 }
 
 // drainLevel lets the peer read just until the level is reached.
@@ -92,6 +106,7 @@ func drainLevel(ctx context.Context, e *env) error {
 		}
 		woken <- err
 	}()
+	pause(ctx, 20*time.Millisecond)
 	for a.BufferedAmount() > low {
 		short, cancel := context.WithTimeout(ctx, 50*time.Millisecond)
 		_, err := b.Receive(short)
@@ -168,7 +183,7 @@ func drainTogether(ctx context.Context, e *env) error {
 		go func() { woken <- transport.Drain(ctx, a, low) }()
 	}
 	pause(ctx, 20*time.Millisecond)
-	if err := e.receiveAll(ctx, b, newExpectation(properties(a), msgs)); err != nil {
+	if err := e.receiveAll(ctx, b, e.expect(a, msgs)); err != nil {
 		return err
 	}
 	for range n {
@@ -203,7 +218,7 @@ func drainCancel(ctx context.Context, e *env) error {
 			return err
 		}
 	}
-	if err := e.receiveAll(ctx, b, newExpectation(properties(a), msgs)); err != nil {
+	if err := e.receiveAll(ctx, b, e.expect(a, msgs)); err != nil {
 		return fmt.Errorf("after a cancelled Drain: %w", err)
 	}
 	return e.stillWorks(ctx, a, b, "a cancelled Drain")

@@ -18,6 +18,7 @@ type env struct {
 
 	mu     sync.Mutex
 	opened []transport.Channel
+	sent   map[transport.Channel]*expectation // the last of each sender
 }
 
 // open returns a new pair.
@@ -34,6 +35,22 @@ func (e *env) closeLater(channels ...transport.Channel) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.opened = append(e.opened, channels...)
+}
+
+// expect returns the ledger of msgs, sent on from one after the other. Where
+// messages may be lost, those of earlier ledgers may still arrive.
+func (e *env) expect(from transport.Channel, msgs []transport.Message) *expectation {
+	x := newExpectation(properties(from), msgs)
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.sent == nil {
+		e.sent = map[transport.Channel]*expectation{}
+	}
+	if !x.reliable {
+		x.earlier = e.sent[from]
+	}
+	e.sent[from] = x
+	return x
 }
 
 // closeAll ends every channel that the check opened, without ceremony where
@@ -58,6 +75,19 @@ func (e *env) times(full, quick int) int {
 		return quick
 	}
 	return full
+}
+
+// closes calls Close where nothing stands in its way. Where messages may be
+// lost, some that a check no longer cares about may be undelivered.
+func (e *env) closes(ctx context.Context, ch transport.Channel) error {
+	return forgive(ch, e.within(ctx, "Close", ch.Close))
+}
+
+func forgive(ch transport.Channel, err error) error {
+	if !properties(ch).Reliable && errors.Is(err, transport.ErrUndelivered) {
+		return nil
+	}
+	return err
 }
 
 // within calls f and fails if it does not return although it needs no waiting.
@@ -131,7 +161,7 @@ func (e *env) stall(ctx context.Context, ch transport.Channel, size int) (accept
 			lastTaken = time.Now()
 		case !errors.Is(err, transport.ErrBufferFull):
 			return accepted, false, fmt.Errorf("send %d of %d bytes to a peer that does not read: %w", len(accepted), size, err)
-		case time.Since(lastTaken) > 300*time.Millisecond:
+		case time.Since(lastTaken) > e.patience/60:
 			return accepted, true, nil
 		default:
 			pause(ctx, 5*time.Millisecond)

@@ -35,7 +35,7 @@ func (e *env) endsWriting(ctx context.Context, a, b transport.Channel) error {
 	if err := refusesAsClosed(a, "after CloseWrite"); err != nil {
 		return err
 	}
-	return e.receivesEnd(ctx, b, newExpectation(properties(a), msgs))
+	return e.receivesEnd(ctx, b, e.expect(a, msgs))
 }
 
 func halfClose(ctx context.Context, e *env) error {
@@ -70,7 +70,7 @@ func halfCloseBoth(ctx context.Context, e *env) error {
 		return err
 	}
 	for _, ch := range []transport.Channel{a, b} {
-		if err := e.within(ctx, "Close", ch.Close); err != nil {
+		if err := e.closes(ctx, ch); err != nil {
 			return fmt.Errorf("Close after both sides called CloseWrite returned %w", err)
 		}
 	}

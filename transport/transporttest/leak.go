@@ -57,10 +57,10 @@ func settled(ctx context.Context) int {
 func leakClose(ctx context.Context, e *env) error {
 	return e.leaves(ctx, func(a, b transport.Channel) error {
 		go func() { _, _ = b.Receive(ctx) }()
-		if err := e.within(ctx, "Close", a.Close); err != nil {
+		if err := e.closes(ctx, a); err != nil {
 			return err
 		}
-		return e.within(ctx, "Close", b.Close)
+		return e.closes(ctx, b)
 	})
 }
 

@@ -111,7 +111,7 @@ func neverTwice(ctx context.Context, e *env) error {
 		return err
 	}
 	more := same(200, 16<<10-1)
-	return e.exchange(ctx, a, b, newExpectation(properties(a), append(msgs, more...)), nil, func(ctx context.Context) error {
+	return e.exchange(ctx, a, b, e.expect(a, append(msgs, more...)), nil, func(ctx context.Context) error {
 		for _, m := range more {
 			for {
 				err := offer(a, m)

@@ -26,7 +26,7 @@ func sendCopies(ctx context.Context, e *env) error {
 		}
 		clear(buf)
 	}
-	return e.receiveAll(ctx, b, newExpectation(properties(a), msgs))
+	return e.receiveAll(ctx, b, e.expect(a, msgs))
 }
 
 // sendChangesNothing looks at the buffer after Send and after it was received.
@@ -35,11 +35,11 @@ func sendChangesNothing(ctx context.Context, e *env) error {
 	if err != nil {
 		return err
 	}
-	sent := same(64, 1000)
+	sent := same(64, 777)
 	if err := e.transfer(ctx, a, b, sent); err != nil {
 		return err
 	}
-	for i, m := range same(64, 1000) {
+	for i, m := range same(64, 777) {
 		if !bytes.Equal(sent[i].Data, m.Data) {
 			return errors.New("the caller's bytes are not what they were before Send")
 		}
@@ -55,7 +55,7 @@ func receiveOwned(ctx context.Context, e *env) error {
 	}
 	words := bin("the same words again and again")
 	msgs := []transport.Message{words, words, words, words, words, words}
-	x := &scribbler{newExpectation(properties(a), msgs)}
+	x := &scribbler{e.expect(a, msgs)}
 	err = e.exchange(ctx, a, b, x, nil, func(ctx context.Context) error { return sendList(ctx, a, msgs) })
 	if err != nil {
 		return fmt.Errorf("the receiver overwrote what it had received: %w", err)
@@ -80,7 +80,7 @@ func receiveStable(ctx context.Context, e *env) error {
 		return err
 	}
 	msgs := same(200, 4<<10)
-	x := &holder{newExpectation(properties(a), msgs), ctx, b}
+	x := &holder{e.expect(a, msgs), ctx, b}
 	return e.exchange(ctx, a, b, x, nil, func(ctx context.Context) error { return sendList(ctx, a, msgs) })
 }
 

@@ -39,7 +39,7 @@ func receiveCancelRace(ctx context.Context, e *env) error {
 		return err
 	}
 	msgs := same(e.times(2000, 500), 100)
-	x := newExpectation(properties(a), msgs)
+	x := e.expect(a, msgs)
 	for _, m := range msgs {
 		sent := make(chan error, 1)
 		go func() { sent <- send(ctx, a, m) }()
@@ -72,7 +72,7 @@ func receiveDoneContext(ctx context.Context, e *env) error {
 	done, cancel := context.WithCancel(ctx)
 	cancel()
 	msgs := same(40, 100)
-	x := newExpectation(properties(a), msgs)
+	x := e.expect(a, msgs)
 	if err := sendList(ctx, a, msgs); err != nil {
 		return err
 	}
@@ -106,5 +106,5 @@ func receiveLate(ctx context.Context, e *env) error {
 		return err
 	}
 	pause(ctx, 400*time.Millisecond)
-	return e.receiveAll(ctx, b, newExpectation(properties(a), msgs))
+	return e.receiveAll(ctx, b, e.expect(a, msgs))
 }

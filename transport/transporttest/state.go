@@ -71,7 +71,7 @@ func (e *env) closeGracefully(ctx context.Context, a, b transport.Channel) error
 	if err := e.closesAfter(ctx, a, b, nil); err != nil {
 		return err
 	}
-	if err := e.within(ctx, "Close", b.Close); err != nil {
+	if err := e.closes(ctx, b); err != nil {
 		return fmt.Errorf("Close after the peer closed: %w", err)
 	}
 	return nil

@@ -55,7 +55,7 @@ func New(opts *Options) (a, b *Channel) {
 	props := transport.Properties{
 		Label:          o.Label,
 		MaxMessageSize: o.MaxMessageSize,
-		MaxBuffered:    max(o.MaxBuffered, o.MaxMessageSize),
+		MaxBuffered:    o.MaxBuffered,
 		ReceiveBuffer:  o.ReceiveBuffer,
 		Ordered:        !o.Unordered,
 		Reliable:       o.Loss <= 0,

@@ -185,8 +185,9 @@ func (l *lane) wakeAt(d time.Duration) {
 	})
 }
 
-// drop forgets what is queued: it will never arrive.
+// drop forgets what is queued: it will never arrive, and no end behind it.
 func (l *lane) drop() {
+	l.ending = l.arrived
 	for l.queue.n > 0 {
 		l.pool.put(l.queue.pop().data)
 		l.lost = true

@@ -17,7 +17,7 @@ type Options struct {
 	MaxMessageSize int
 
 	// MaxBuffered is the capacity of each end's send queue in payload bytes.
-	// Default 4 MiB.
+	// Default 4 MiB, at least MaxMessageSize.
 	MaxBuffered int
 
 	// ReceiveBuffer is the capacity of each end's inbox in payload bytes.
@@ -60,6 +60,7 @@ func (o *Options) withDefaults() Options {
 	setDefault(&out.ReceiveBuffer, 1<<20)
 	setDefault(&out.CloseTimeout, 10*time.Second)
 	out.MaxMessageSize = max(out.MaxMessageSize, transport.MessageSizeFloor)
+	out.MaxBuffered = max(out.MaxBuffered, out.MaxMessageSize)
 	out.ReceiveBuffer = max(out.ReceiveBuffer, out.MaxMessageSize)
 	return out
 }
