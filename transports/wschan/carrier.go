@@ -57,7 +57,10 @@ type carrier[M ~int] struct {
 	refused atomic.Bool // the peer was told why the channel ends
 }
 
-var _ pump.Carrier = (*carrier[int])(nil)
+var (
+	_ pump.Carrier    = (*carrier[int])(nil)
+	_ pump.Progresser = (*carrier[int])(nil)
+)
 
 func (c *carrier[M]) WriteMessage(buf []byte, text bool) error {
 	typ := M(opBinary)
@@ -139,6 +142,14 @@ func (c *carrier[M]) refuse(code uint16, rest io.Reader) {
 			_, rest, err = c.conn.Reader(forever)
 		}
 	}
+}
+
+// Progress implements pump.Progresser.
+func (c *carrier[M]) Progress() int {
+	if c.tcp == nil {
+		return 0
+	}
+	return taken(c.tcp)
 }
 
 // Close implements pump.Carrier. A peer that was not told otherwise learns of

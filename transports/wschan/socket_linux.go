@@ -22,6 +22,9 @@ const (
 	probeEvery = 3 * time.Second
 )
 
+// watches: watch keeps its promise here.
+const watches = true
+
 // unsentLimit is how much the kernel takes of us that it does not send yet, in
 // bytes.
 const unsentLimit = 128 << 10
@@ -80,18 +83,33 @@ func watch(tcp *net.TCPConn, gone func()) (unwatch func(), promise time.Duration
 
 // silence returns the time since the peer's kernel was last heard.
 func silence(tcp *net.TCPConn) (time.Duration, error) {
-	var info *unix.TCPInfo
+	info, err := tcpInfo(tcp)
+	if err != nil {
+		return 0, err
+	}
+	return time.Duration(min(info.Last_ack_recv, info.Last_data_recv)) * time.Millisecond, nil
+}
+
+// taken rises as the peer's kernel takes bytes of us and as the peer's reader
+// takes them from there, which moves the right edge of the window. While
+// nothing is sent the answers to the keep-alive probes bring the news.
+func taken(tcp *net.TCPConn) int {
+	info, err := tcpInfo(tcp)
+	if err != nil {
+		return 0
+	}
+	return int(2*info.Bytes_acked) + int(info.Snd_wnd)
+}
+
+func tcpInfo(tcp *net.TCPConn) (info *unix.TCPInfo, err error) {
 	var infoErr error
-	err := control(tcp, func(fd int) {
+	err = control(tcp, func(fd int) {
 		info, infoErr = unix.GetsockoptTCPInfo(fd, unix.IPPROTO_TCP, unix.TCP_INFO)
 	})
 	if err == nil {
 		err = infoErr
 	}
-	if err != nil {
-		return 0, err
-	}
-	return time.Duration(min(info.Last_ack_recv, info.Last_data_recv)) * time.Millisecond, nil
+	return info, err
 }
 
 // kernelReceiveBuffer is the most that the kernel's buffer grows to, in bytes:

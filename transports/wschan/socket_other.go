@@ -15,6 +15,9 @@ func tune(tcp *net.TCPConn) {
 // watch promises nothing: while data is under way keep-alive does not run.
 func watch(*net.TCPConn, func()) (unwatch func(), promise time.Duration) { return nil, 0 }
 
+// taken is not known.
+func taken(*net.TCPConn) int { return 0 }
+
 // kernelReceiveBuffer is the most that the kernel's buffer grows to, in bytes:
 // more than the systems we know.
 func kernelReceiveBuffer() int { return 16 << 20 }
