@@ -124,7 +124,7 @@ func (m *memoryStore) Held(context.Context) (h Held, err error) {
 	defer m.mu.Unlock()
 	for _, n := range slices.Sorted(maps.Keys(m.blocks)) {
 		if VerifyBlock(n, m.manifest.BlockSize, m.blocks[n], m.hashes[n]) {
-			h.Blocks = append(h.Blocks, BlockState{Block: n, Hash: m.hashes[n]})
+			h.Blocks = append(h.Blocks, BlockState{Block: n, Size: len(m.blocks[n]), Hash: m.hashes[n]})
 		} else {
 			h.Damage = append(h.Damage, fmt.Errorf("pipeline: block %d in memory does not have its hash", n))
 		}

@@ -46,7 +46,7 @@ func (d *dock) tapped(name string, message func(ch *memchan.Channel)) pipeline.R
 
 const (
 	smallBlock = 64 * kib
-	smallFile  = 20*smallBlock + 5
+	smallFile  = 9*smallBlock + 5
 )
 
 // TestResumeAnywhere ends the first attempt at every single message, in
@@ -110,7 +110,7 @@ func TestResumeAnywhere(t *testing.T) {
 					return
 				}
 				if !hit {
-					if at < 50 {
+					if at < 40 {
 						t.Fatalf("only %d messages", at)
 					}
 					return

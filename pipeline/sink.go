@@ -50,10 +50,10 @@ func (m *Manifest) Blocks(size int64) int64 {
 	return (size + int64(m.BlockSize) - 1) / int64(m.BlockSize)
 }
 
-// BlockState is a block that a [Store] holds: its number, and its hash as it
-// was given to WriteBlock.
+// BlockState is a block that a [Store] holds, as it was given to WriteBlock.
 type BlockState struct {
 	Block uint32
+	Size  int // bytes
 	Hash  Hash
 }
 

@@ -43,7 +43,8 @@ type transfer struct {
 	wanted bitmap // asked for again, not announced since
 	hashes table
 	bad    map[uint32]int
-	short  int64 // the block that ends a stream of unknown length, -1 if none came
+	extent int64 // end of the highest block that was announced or kept, in bytes
+	short  bool  // extent is the end of a block that is short: the stream ends there
 	end    *done
 
 	written, durable int64 // bytes
@@ -60,7 +61,6 @@ func newTransfer(s *Server, m *Manifest, restart bool, peer string) *transfer {
 		sessions: make(map[*session]bool),
 		alone:    time.Now(),
 		bad:      make(map[uint32]int),
-		short:    -1,
 	}
 	t.settled = sync.NewCond(&t.mu)
 	t.ctx, t.stop = context.WithCancelCause(s.ctx)
@@ -112,8 +112,8 @@ func (t *transfer) open() error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for _, b := range held.Blocks {
-		if t.manifest.Size >= 0 && int64(b.Block) >= t.manifest.Blocks(t.manifest.Size) {
-			return fmt.Errorf("pipeline: sink holds block %d, which the transfer does not have", b.Block)
+		if err := t.place(b.Block, b.Size); err != nil {
+			return fmt.Errorf("pipeline: sink holds what does not belong to the transfer: %v", err)
 		}
 		t.check.set(b.Block)
 		t.hashes.set(b.Block, b.Hash)
@@ -190,7 +190,7 @@ func (t *transfer) sync() error {
 func (t *transfer) complete() (bool, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.end == nil || t.check.count > 0 || t.have.count < t.manifest.Blocks(t.end.Size) {
+	if t.end == nil || t.check.count > 0 || t.extent < t.end.Size || t.have.count < t.manifest.Blocks(t.end.Size) {
 		return false, nil
 	}
 	if root := t.hashes.root(t.have.count); root != t.end.Root {
@@ -312,8 +312,7 @@ func (t *transfer) finish(m *done) error {
 		return protocolError("done repeated with other values")
 	case size >= 0 && m.Size != size:
 		return protocolError("done with %d bytes, offered were %d", m.Size, size)
-	case size < 0 && t.short >= 0 && m.Size/int64(t.manifest.BlockSize) != t.short,
-		size < 0 && t.have.count > 0 && t.top() > t.manifest.Blocks(m.Size):
+	case m.Size < t.extent, t.short && m.Size != t.extent:
 		return protocolError("done with %d bytes does not fit the blocks", m.Size)
 	case m.Size > t.srv.opts.MaxSize:
 		return fmt.Errorf("%w: MaxSize is %d bytes", ErrLimit, t.srv.opts.MaxSize)
@@ -323,14 +322,27 @@ func (t *transfer) finish(m *done) error {
 	return nil
 }
 
-// top returns the number above the highest block there is. t.mu is held.
-func (t *transfer) top() (n int64) {
-	for _, set := range []*bitmap{&t.have, &t.check, &t.busy} {
-		if r := set.ranges(); len(r) > 0 {
-			n = max(n, int64(r[len(r)-1][1]))
-		}
+// place checks that a block of size bytes is possible next to the others.
+// t.mu is held.
+func (t *transfer) place(n uint32, size int) error {
+	b, total := int64(t.manifest.BlockSize), t.manifest.Size
+	if t.end != nil {
+		total = t.end.Size
 	}
-	return n
+	begin := int64(n) * b
+	end := begin + int64(size)
+	switch {
+	case total >= 0 && (begin >= total || int64(size) != min(b, total-begin)):
+		return protocolError("block %d of %d bytes does not fit into %d", n, size, total)
+	case int64(size) > b, int64(size) < b && end < t.extent, t.short && end > t.extent:
+		return protocolError("block %d of %d bytes does not fit the others", n, size)
+	case end > t.srv.opts.MaxSize:
+		return fmt.Errorf("%w: MaxSize is %d bytes", ErrLimit, t.srv.opts.MaxSize)
+	}
+	if end >= t.extent {
+		t.extent, t.short = end, t.short || total < 0 && int64(size) < b
+	}
+	return nil
 }
 
 // compare takes the sender's hashes of blocks that are kept from before, and
@@ -361,26 +373,8 @@ func (t *transfer) compare(m *hashes) ranges {
 func (t *transfer) announce(m *block) ([]byte, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	b, size := int64(t.manifest.BlockSize), t.manifest.Size
-	if t.end != nil {
-		size = t.end.Size
-	}
-	switch {
-	case size >= 0:
-		if int64(m.Block) >= t.manifest.Blocks(size) {
-			return nil, protocolError("block %d of %d", m.Block, t.manifest.Blocks(size))
-		} else if want := min(b, size-int64(m.Block)*b); int64(m.Size) != want {
-			return nil, protocolError("block %d of %d bytes, must have %d", m.Block, m.Size, want)
-		}
-	case int64(m.Size) > b || t.short >= 0 && int64(m.Block) > t.short:
-		return nil, protocolError("block %d of %d bytes does not fit the others", m.Block, m.Size)
-	case int64(m.Block)*b+int64(m.Size) > t.srv.opts.MaxSize:
-		return nil, fmt.Errorf("%w: MaxSize is %d bytes", ErrLimit, t.srv.opts.MaxSize)
-	case int64(m.Size) < b:
-		if t.short >= 0 && t.short != int64(m.Block) || t.top() > int64(m.Block)+1 {
-			return nil, protocolError("block %d of %d bytes is not the last", m.Block, m.Size)
-		}
-		t.short = int64(m.Block)
+	if err := t.place(m.Block, m.Size); err != nil {
+		return nil, err
 	}
 	t.wanted.unset(m.Block)
 	if t.have.has(m.Block) {
@@ -391,7 +385,7 @@ func (t *transfer) announce(m *block) ([]byte, error) {
 		t.free = t.free[:k-1]
 		return buf, nil
 	}
-	return make([]byte, b), nil
+	return make([]byte, t.manifest.BlockSize), nil
 }
 
 // recycle keeps a buffer for the next block.
