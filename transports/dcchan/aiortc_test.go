@@ -34,8 +34,7 @@ func python(t *testing.T) string {
 	return ""
 }
 
-// foreign runs the foreign peer. lines returns its results once it has ended;
-// sent are its "sent" lines as they come.
+// foreign runs the foreign peer. lines waits for its end and returns its results.
 func foreign(t *testing.T, l *dcchan.Listener, mode string, args ...string) (lines func() []string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)

@@ -32,7 +32,8 @@ type Channel struct {
 	closing   sync.Once
 	closeErr  error // set inside closing
 	left      sync.Once
-	onRelease func() // runs at the end of the first Close or Abort, may be nil
+	peerEnded atomic.Bool // the peer closed first
+	onRelease func()      // runs at the end of the first Close or Abort, may be nil
 
 	mu      sync.Mutex // guards the fields below
 	limit   int        // 0 until the first Send on the open channel

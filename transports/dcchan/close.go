@@ -23,8 +23,9 @@ const (
 // Close implements transport.Channel. It returns nil when the peer has
 // acknowledged everything and closed its end of the stream in answer, and an
 // error matching transport.ErrUndelivered after Options.CloseTimeout without
-// progress or when the connection dies. On the channel of Dial it then closes
-// the connection, too.
+// progress or when the connection dies. On the channel of Dial it then ends the
+// connection, too, which takes a quarter of a second; if the peer closed first,
+// the connection ends by itself within passiveLinger.
 func (c *Channel) Close() error {
 	c.closing.Do(func() {
 		if opened := c.begin(); opened {
@@ -122,10 +123,11 @@ func (c *Channel) leave(linger time.Duration) {
 	}
 }
 
-// release ends a Close or Abort: everything of the channel's is gone then.
+// release ends a Close or Abort: everything of the channel's is gone then. Only
+// where the peer has closed first, the connection is left to linger.
 func (c *Channel) release(linger time.Duration) {
 	c.leave(linger)
-	if c.conn != nil {
+	if c.conn != nil && !c.peerEnded.Load() {
 		c.conn.awaitRelease()
 	}
 	c.mu.Lock()

@@ -84,7 +84,7 @@ func connect(ctx context.Context, target string, o *Options) (*Conn, error) {
 	if opts.PacketConn != nil {
 		mux = newMux(opts.PacketConn)
 	}
-	conn, err := newConn(newAPI(opts, mux, isLoopback(ctx, u.Hostname())), mux, opts)
+	conn, err := newDialled(ctx, u.Hostname(), mux, opts)
 	if err != nil {
 		if mux != nil {
 			mux.Close()
@@ -97,6 +97,14 @@ func connect(ctx context.Context, target string, o *Options) (*Conn, error) {
 		return nil, fmt.Errorf("dcchan: dial %s: %w", u.Host, err)
 	}
 	return conn, nil
+}
+
+func newDialled(ctx context.Context, host string, mux ice.UDPMux, opts Options) (*Conn, error) {
+	api, err := newAPI(opts, mux, isLoopback(ctx, host))
+	if err != nil {
+		return nil, err
+	}
+	return newConn(api, mux, opts)
 }
 
 // isLoopback says whether the server is on this machine. Then nothing but the

@@ -1,11 +1,14 @@
 package dcchan
 
 import (
+	"fmt"
 	"net"
 	"time"
 
 	"github.com/pion/ice/v4"
 	"github.com/pion/logging"
+	"github.com/pion/transport/v5"
+	"github.com/pion/transport/v5/stdnet"
 	"github.com/pion/webrtc/v4"
 )
 
@@ -58,33 +61,50 @@ func configure(s *webrtc.SettingEngine, maxMessageSize int) {
 
 // newAPI is for the connections that we make ourselves, over the mux if it is not
 // nil, otherwise over sockets of pion's, on loopback only if that is set.
-func newAPI(opts Options, mux ice.UDPMux, loopback bool) *webrtc.API {
+func newAPI(opts Options, mux ice.UDPMux, loopback bool) (*webrtc.API, error) {
 	var s webrtc.SettingEngine
 	configure(&s, opts.MaxMessageSize)
-	loggers := logging.NewDefaultLoggerFactory()
-	if loggers.DefaultLogLevel == logging.LogLevelError {
-		loggers.DefaultLogLevel = logging.LogLevelDisabled // PION_LOG_* still decides
-	}
-	s.LoggerFactory = loggers
+	s.LoggerFactory = quiet()
 	// The address of a peer behind a .local name is learnt from its checks.
 	s.SetICEMulticastDNSMode(ice.MulticastDNSModeDisabled)
 	s.DisableActiveTCP(true)
 	s.SetIncludeLoopbackCandidate(mux != nil || loopback)
-	if mux != nil {
-		s.SetICEUDPMux(mux)
-	}
 	if loopback {
 		s.SetIPFilter(net.IP.IsLoopback)
 	}
-	return webrtc.NewAPI(webrtc.WithSettingEngine(s))
+	if mux != nil {
+		s.SetICEUDPMux(mux)
+	} else {
+		std, err := stdnet.NewNet()
+		if err != nil {
+			return nil, fmt.Errorf("dcchan: %w", err)
+		}
+		s.SetNet(roomyNet{std})
+	}
+	return webrtc.NewAPI(webrtc.WithSettingEngine(s)), nil
 }
 
-// socketBuffer is what we ask the kernel for, in bytes each way: SCTP is not
-// paced, and a whole congestion window leaves at once.
-const socketBuffer = 4 << 20
+// quiet has pion log nothing unless the environment asks for it (PION_LOG_*):
+// what matters comes back as errors.
+func quiet() logging.LoggerFactory {
+	f := logging.NewDefaultLoggerFactory()
+	if f.DefaultLogLevel == logging.LogLevelError {
+		f.DefaultLogLevel = logging.LogLevelDisabled
+	}
+	return f
+}
 
 // newMux carries all connections of an API over one socket, which it owns.
 func newMux(socket net.PacketConn) ice.UDPMux {
+	makeRoom(socket)
+	return webrtc.NewICEUDPMux(quiet().NewLogger("ice"), socket)
+}
+
+// socketBuffer is what we ask the kernel for, in bytes each way: pion does not
+// pace, a whole congestion window leaves at once.
+const socketBuffer = 4 << 20
+
+func makeRoom(socket any) {
 	if s, ok := socket.(interface {
 		SetReadBuffer(int) error
 		SetWriteBuffer(int) error
@@ -92,7 +112,15 @@ func newMux(socket net.PacketConn) ice.UDPMux {
 		s.SetReadBuffer(socketBuffer) // an error leaves the default
 		s.SetWriteBuffer(socketBuffer)
 	}
-	quiet := logging.NewDefaultLoggerFactory()
-	quiet.DefaultLogLevel = logging.LogLevelDisabled
-	return webrtc.NewICEUDPMux(quiet.NewLogger("ice"), socket)
+}
+
+// roomyNet gives pion's own sockets room, too.
+type roomyNet struct{ *stdnet.Net }
+
+func (n roomyNet) ListenUDP(network string, addr *net.UDPAddr) (transport.UDPConn, error) {
+	c, err := n.Net.ListenUDP(network, addr)
+	if err == nil {
+		makeRoom(c)
+	}
+	return c, err
 }

@@ -3,11 +3,13 @@ package dcchan
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"io"
 	"mime"
 	"net/http"
 	"path"
+	"strings"
 	"sync"
 	"time"
 
@@ -42,7 +44,8 @@ type Handler struct {
 // listens on a loopback address only, give it Options.PacketConn bound there.
 // Close it after the server.
 //
-// It returns ErrLabel if the options are not valid.
+// It returns ErrLabel if the options are not valid, or the error of finding the
+// network's interfaces.
 func NewHandler(o *Options) (*Handler, error) {
 	opts, err := o.withDefaults()
 	if err != nil {
@@ -57,7 +60,9 @@ func NewHandler(o *Options) (*Handler, error) {
 	if opts.PacketConn != nil {
 		h.mux = newMux(opts.PacketConn)
 	}
-	h.api = newAPI(opts, h.mux, false)
+	if h.api, err = newAPI(opts, h.mux, false); err != nil {
+		return nil, errors.Join(err, h.Close())
+	}
 	return h, nil
 }
 
@@ -137,7 +142,8 @@ func (h *Handler) post(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	w.Header().Set("Content-Type", mediaType)
-	w.Header().Set("Location", path.Join("/", r.URL.Path, id))
+	mounted, _, _ := strings.Cut(r.RequestURI, "?")
+	w.Header().Set("Location", path.Join(mounted, id))
 	w.WriteHeader(http.StatusCreated)
 	io.WriteString(w, answer) // a peer that left is noticed by ICE
 }

@@ -155,6 +155,7 @@ func (c *Channel) readerEnded() {
 		c.conn.read(c)
 	}
 	if cause == nil && !c.begun.Load() {
+		c.peerEnded.Store(true)
 		c.seal(transport.ErrClosed)
 		c.advance(transport.StateClosed)
 		c.leave(passiveLinger)

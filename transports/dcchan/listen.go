@@ -5,6 +5,8 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
+	"log"
 	"net"
 	"net/http"
 	"time"
@@ -47,9 +49,14 @@ func Listen(addr string, o *Options) (*Listener, error) {
 	}
 	l := &Listener{served: make(chan struct{}), url: "webrtc+http://" + tcp.Addr().String() + "/", pin: pin}
 	if l.Handler, err = NewHandler(&opts); err != nil {
-		return nil, err
+		return nil, errors.Join(err, tcp.Close())
 	}
-	l.server = &http.Server{Handler: l.Handler, ReadTimeout: 10 * time.Second, MaxHeaderBytes: 16 << 10}
+	l.server = &http.Server{
+		Handler:        l.Handler,
+		ReadTimeout:    10 * time.Second,
+		MaxHeaderBytes: 16 << 10,
+		ErrorLog:       log.New(io.Discard, "", 0), // of strangers' handshakes
+	}
 	if config != nil {
 		l.url = "webrtc+https://" + tcp.Addr().String() + "/"
 		tcp = tls.NewListener(tcp, config)

@@ -89,6 +89,7 @@ func pair(ctx context.Context, n int, wrap func(net.PacketConn) net.PacketConn) 
 	release := func() {
 		if open.Add(-1) == 0 {
 			l.Close()
+			<-conn.gone
 		}
 	}
 	if as, bs, err = openPairs(ctx, conn, l, n, release); err != nil {
