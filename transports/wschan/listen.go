@@ -39,7 +39,10 @@ func Accept(w http.ResponseWriter, r *http.Request, o *Options) (*Channel, error
 	}
 	p := new(pings)
 	h := &hijacker{ResponseWriter: w}
-	conn, err := websocket.Accept(h, r, &websocket.AcceptOptions{
+	if canHijack(w) {
+		w = h
+	}
+	conn, err := websocket.Accept(w, r, &websocket.AcceptOptions{
 		OriginPatterns: opts.OriginPatterns,
 		OnPingReceived: p.received,
 	})
@@ -154,10 +157,11 @@ func (l *Listener) Pin() string { return l.pin }
 // ServeHTTP implements http.Handler: it upgrades the request and keeps the
 // channel for Accept.
 func (l *Listener) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	select {
-	case <-l.closed:
+	if l.isClosed() {
 		http.Error(w, "listener closed", http.StatusServiceUnavailable)
 		return
+	}
+	select {
 	case l.places <- struct{}{}:
 	default:
 		http.Error(w, "too many connections are waiting", http.StatusServiceUnavailable)
@@ -203,12 +207,7 @@ func (l *Listener) Close() error {
 
 // dropIfClosed gives up the channels that nobody will accept any more.
 func (l *Listener) dropIfClosed() {
-	select {
-	case <-l.closed:
-	default:
-		return
-	}
-	for {
+	for l.isClosed() {
 		select {
 		case ch := <-l.ready:
 			<-l.places
@@ -216,5 +215,14 @@ func (l *Listener) dropIfClosed() {
 		default:
 			return
 		}
+	}
+}
+
+func (l *Listener) isClosed() bool {
+	select {
+	case <-l.closed:
+		return true
+	default:
+		return false
 	}
 }

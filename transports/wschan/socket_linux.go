@@ -22,9 +22,6 @@ const (
 	probeEvery = 3 * time.Second
 )
 
-// watches: watch keeps its promise here.
-const watches = true
-
 // unsentLimit is how much the kernel takes of us that it does not send yet, in
 // bytes.
 const unsentLimit = 128 << 10

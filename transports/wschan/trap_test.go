@@ -130,34 +130,6 @@ func TestCloseWaitsForAReaderThatPauses(t *testing.T) {
 	}
 }
 
-// With nothing but kernel buffers left to empty, a slow reader is still one.
-func TestCloseWaitsForASlowReader(t *testing.T) {
-	if !watches {
-		t.Log("the kernel does not tell how far the reader is: nothing to test")
-		return
-	}
-	t.Parallel()
-	a, b, err := open(t.Context(), &Options{CloseTimeout: 4 * time.Second})
-	if err != nil {
-		t.Fatal(err)
-	}
-	const n, size = 96, 128 << 10
-	fill(t, a, n, size)
-	done := make(chan error, 1)
-	go func() { done <- a.Close() }()
-	start := time.Now()
-	for i := range n {
-		if m := receive(t, b); string(m.Data[:8]) != fmt.Sprintf("%08d", i) {
-			t.Fatalf("message %d: %q", i, m.Data[:8])
-		}
-		time.Sleep(150 * time.Millisecond) // the reader's pace
-	}
-	wantEnd(t, b, io.EOF)
-	if err := errors.Join(<-done, b.Close()); err != nil {
-		t.Errorf("after %v: %v", time.Since(start), err)
-	}
-}
-
 func TestPeerThatNeverAnswersTheClose(t *testing.T) {
 	client, ch := acceptRaw(t, &Options{CloseTimeout: 300 * time.Millisecond})
 	fill(t, ch, 3, 100)
