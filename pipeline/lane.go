@@ -19,7 +19,7 @@ type lane struct {
 	s     *sending
 	route string
 	extra bool // may join, not offer
-	wire  wire
+	wire  *wire
 	hello helloR
 
 	ctx    context.Context
@@ -251,11 +251,7 @@ func (l *lane) handle(msg any, started func()) error {
 		s.mu.Lock()
 		s.renamed = l.names
 		s.mu.Unlock()
-		if err := s.finish(m); err != nil {
-			s.fail(err)
-			return err
-		}
-		return errOver
+		return s.finish(m)
 	case *cancel:
 		s.fail(&CancelError{Reason: clip(m.Reason), ByPeer: true})
 		return errOver
@@ -305,11 +301,12 @@ func (l *lane) start(more bool, started func()) error {
 }
 
 // window is how much may be unacknowledged on a lane: twice what the path
-// holds, as far as acknowledgements have shown.
+// holds, as far as arrivals have shown.
 type window struct {
 	size  int64         // bytes
 	rtt   time.Duration // smallest seen, 0 if none
-	bytes int64         // acknowledged since at
+	rate  float64       // of arrival, bytes per second; 0 if unknown
+	bytes int64         // arrived up to at
 	at    time.Duration
 }
 
@@ -319,16 +316,16 @@ func (w *window) roundTrip(d time.Duration) {
 	}
 }
 
-// acknowledged takes note of n bytes and widens the window if they came fast.
-func (w *window) acknowledged(n int64, now time.Duration) {
-	w.bytes += n
+// arrived takes note of what has arrived in all, and widens the window if it
+// came fast.
+func (w *window) arrived(bytes int64, now time.Duration) {
 	period := max(w.rtt, 50*time.Millisecond)
-	if now-w.at < period {
+	if bytes <= w.bytes || now-w.at < period {
 		return
 	}
-	if w.at > 0 {
-		rate := float64(w.bytes) / (now - w.at).Seconds()
-		w.size = max(w.size, int64(2*rate*w.rtt.Seconds()))
+	if w.bytes > 0 {
+		w.rate = float64(bytes-w.bytes) / (now - w.at).Seconds()
+		w.size = max(w.size, int64(2*w.rate*w.rtt.Seconds()))
 	}
-	w.at, w.bytes = now, 0
+	w.at, w.bytes = now, bytes
 }

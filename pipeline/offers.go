@@ -87,6 +87,12 @@ func (v *session) begin(m *Manifest, restart bool) error {
 				return ErrSourceChanged
 			}
 			t.stop(&CancelError{Reason: "restarted by the sender", cause: ErrDiscard})
+			select {
+			case <-t.over:
+				continue
+			case <-v.ctx.Done():
+				return context.Cause(v.ctx)
+			}
 		}
 		if again, err := v.serve(t, true); !again {
 			return err
@@ -157,7 +163,7 @@ func (v *session) serve(t *transfer, takeover bool) (again bool, err error) {
 		}
 		v.live.Store(true)
 		t.mu.Lock()
-		wanted := t.wanted.ranges()
+		wanted := slices.Collect(t.wanted.all)
 		t.mu.Unlock()
 		v.ask(wanted)
 	}

@@ -268,23 +268,19 @@ func (l *lane) leave() {
 		end(l.wire.ch)
 		return
 	}
-	var word any
-	if c, ok := errors.AsType[*CancelError](cause); ok {
-		if !c.ByPeer {
-			word = &cancel{Reason: c.Reason}
-		}
-	} else if _, ok := errors.AsType[*PeerError](cause); !ok && cause != errOver {
-		word = report(cause)
-		if !known(cause) {
-			word = &cancel{Reason: clip(cause.Error()), Discard: errors.Is(cause, ErrDiscard)}
-		}
-	}
-	if word != nil {
-		_ = l.wire.ch.SendText(encode(word)) // a closed channel says it for us
-	}
-	if errors.Is(cause, ErrUnreachable) {
+	_, told := errors.AsType[*PeerError](cause)
+	c, canceled := errors.AsType[*CancelError](cause)
+	switch {
+	case cause == errOver:
+	case told, canceled && c.ByPeer, errors.Is(cause, ErrUnreachable):
 		end(l.wire.ch)
 		return
+	case known(cause):
+		_ = l.wire.ch.SendText(encode(report(cause))) // a closed channel says it for us
+	case cause == context.Cause(l.s.parent):
+		_ = l.wire.ch.SendText(encode(&cancel{Reason: clip(cause.Error()), Discard: errors.Is(cause, ErrDiscard)}))
+	default: // may name files of this machine
+		_ = l.wire.ch.SendText(encode(&cancel{Reason: "the sender failed"}))
 	}
 	closeWithin(l.wire.ch, leaveTimeout)
 }

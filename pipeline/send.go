@@ -195,7 +195,7 @@ func Send(ctx context.Context, routes []Route, src Source, opts *SendOptions) (*
 		return nil, fmt.Errorf("%w: %d bytes need larger blocks", ErrInvalid, l.size)
 	}
 	s := newSending(ctx, &o, src, l, transferID(o.Key, src.Identity()))
-	return s.run(ctx, routes)
+	return s.run(routes)
 }
 
 // transferID derives the ID of a transfer from what identifies its source, or

@@ -19,6 +19,7 @@ import (
 type dock struct {
 	t    testing.TB
 	sink pipeline.MemorySink
+	peer string // whom all channels come from
 
 	mu    sync.Mutex
 	srv   *pipeline.Server
@@ -59,7 +60,7 @@ func (d *dock) dial(opts *memchan.Options) *memchan.Channel {
 	d.ends = append(d.ends, a)
 	srv := d.srv
 	d.calls.Go(func() {
-		err := srv.Handle(context.Background(), b)
+		err := srv.Handle(pipeline.WithPeer(context.Background(), d.peer), b)
 		d.mu.Lock()
 		defer d.mu.Unlock()
 		d.errs = append(d.errs, err)

@@ -19,7 +19,8 @@ type sending struct {
 	layout   *layout
 	id       string
 	began    time.Time
-	finished chan struct{} // closed when run is about to return
+	finished chan struct{}   // closed when run is about to return
+	parent   context.Context // the caller's
 	ctx      context.Context
 	cancel   context.CancelCauseFunc // its cause ends the transfer
 	rate     *limiter
@@ -53,7 +54,8 @@ type sending struct {
 	routes []string // that carried content
 
 	renamed  []Committed
-	complete *complete
+	early    *complete // came before all was read
+	complete *complete // final
 }
 
 // outBlock is a block in memory. It is let go when it is acknowledged and no
@@ -79,6 +81,7 @@ func newSending(ctx context.Context, o *SendOptions, src Source, l *layout, id s
 		lanes:    make(map[*lane]bool),
 	}
 	s.wake = sync.NewCond(&s.mu)
+	s.parent = ctx
 	s.ctx, s.cancel = context.WithCancelCause(ctx)
 	return s
 }
@@ -104,7 +107,7 @@ func (s *sending) sizeOf(n uint32) int64 {
 }
 
 // run is Send.
-func (s *sending) run(parent context.Context, routes []Route) (*Result, error) {
+func (s *sending) run(routes []Route) (*Result, error) {
 	stop := context.AfterFunc(s.ctx, func() {
 		s.mu.Lock()
 		defer s.mu.Unlock()
@@ -121,7 +124,7 @@ func (s *sending) run(parent context.Context, routes []Route) (*Result, error) {
 
 	err := s.connect(routes)
 	if err == nil {
-		err = s.verdict(parent)
+		err = s.verdict()
 	}
 	s.cancel(errOver)
 	close(s.finished)
@@ -141,7 +144,7 @@ func (s *sending) run(parent context.Context, routes []Route) (*Result, error) {
 }
 
 // verdict returns how the transfer ended, once its context is done.
-func (s *sending) verdict(parent context.Context) error {
+func (s *sending) verdict() error {
 	s.mu.Lock()
 	c := s.complete
 	s.mu.Unlock()
@@ -149,7 +152,7 @@ func (s *sending) verdict(parent context.Context) error {
 		return nil
 	}
 	cause := context.Cause(s.ctx)
-	if parent.Err() != nil && cause == context.Cause(parent) {
+	if s.parent.Err() != nil && cause == context.Cause(s.parent) {
 		return &CancelError{Reason: cause.Error(), cause: cause}
 	}
 	return cause
@@ -158,22 +161,40 @@ func (s *sending) verdict(parent context.Context) error {
 // fail ends the transfer.
 func (s *sending) fail(err error) { s.cancel(err) }
 
-// finish takes the receipt.
+// finish takes the receipt. If the receiver has had the content for long, what
+// is read here must first prove to be the same.
 func (s *sending) finish(c *complete) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.ended && (c.Size != s.size || c.Root != s.root) {
-		return fmt.Errorf("%w: the receiver has %d bytes with root %v", ErrCorrupt, c.Size, c.Root)
+	if s.ended {
+		return s.compare(c)
 	}
-	if s.complete == nil {
+	if s.layout.size < 0 || c.Size != s.layout.size {
+		return protocolError("complete with %d bytes before they were sent", c.Size)
+	}
+	s.early = c
+	for n := range uint32(s.blocks()) {
+		s.settle(n)
+	}
+	s.wake.Broadcast()
+	return nil
+}
+
+// compare ends the transfer with a receipt, if it is for what was read. s.mu
+// is held.
+func (s *sending) compare(c *complete) error {
+	if c.Size == s.size && c.Root == s.root {
 		s.complete = c
 		s.ackedBytes, s.durable = c.Size, c.Size
-		if !s.ended { // committed by an earlier attempt
-			s.ended, s.size, s.root = true, c.Size, c.Root
-		}
+		s.cancel(errOver)
+		return errOver
 	}
-	s.cancel(errOver)
-	return nil
+	err := fmt.Errorf("%w: the receiver has %d bytes with root %v", ErrCorrupt, c.Size, c.Root)
+	if s.accepted.Load() == 0 {
+		err = fmt.Errorf("%w: it arrived earlier with %d bytes and root %v", ErrSourceChanged, c.Size, c.Root)
+	}
+	s.cancel(err)
+	return err
 }
 
 var (
@@ -258,13 +279,13 @@ func (s *sending) settle(n uint32) {
 func (s *sending) acknowledge(l *lane, m *ack) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	before := s.ackedBytes
 	for n := range s.flight {
 		if m.Blocks.has(n) {
 			s.settle(n)
 		}
 	}
-	l.window.acknowledged(s.ackedBytes-before, l.now())
+	l.window.arrived(m.Received, l.now())
+	l.wire.setHigh(l.window.rate, l.window.rtt)
 	s.durable = max(s.durable, min(m.Durable, s.ackedBytes))
 	s.wake.Broadcast()
 }

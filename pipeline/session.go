@@ -23,7 +23,7 @@ type session struct {
 	ctx    context.Context
 	cancel context.CancelCauseFunc
 	began  time.Time
-	wire   wire
+	wire   *wire
 	limit  *limiter
 	nonce  string
 
@@ -42,7 +42,7 @@ type session struct {
 
 	mu       sync.Mutex // guards the fields below
 	acked    []uint32   // to be acknowledged
-	asking   ranges     // to be asked for again
+	asking   []uint32   // to be asked for again
 	inflight int64      // announced, not written
 	told     bool       // of the transfer's end
 	news     chan struct{}
@@ -274,14 +274,14 @@ func (v *session) written(in *incoming, what verdict) {
 	case verdictKept:
 		v.acked = append(v.acked, in.Block)
 	case verdictBad:
-		v.asking = append(v.asking, [2]uint32{in.Block, in.Block + 1})
+		v.asking = append(v.asking, in.Block)
 	}
 	v.mu.Unlock()
 	v.tell()
 }
 
 // ask makes the session ask for blocks again.
-func (v *session) ask(blocks ranges) {
+func (v *session) ask(blocks []uint32) {
 	v.mu.Lock()
 	v.asking = append(v.asking, blocks...)
 	v.mu.Unlock()
@@ -357,8 +357,8 @@ func (v *session) report(beat bool) error {
 	durable := t.durable
 	t.mu.Unlock()
 	v.mu.Lock()
-	blocks, asking := rangesOf(v.acked), v.asking
-	v.acked, v.asking = v.acked[:0], nil
+	blocks, asking := rangesOf(v.acked), rangesOf(v.asking)
+	v.acked, v.asking = v.acked[:0], v.asking[:0]
 	v.mu.Unlock()
 	for first := true; len(blocks) > 0 || first && beat; first = false {
 		k := min(len(blocks), maxBatch)

@@ -284,7 +284,7 @@ func (t *transfer) detach(v *session) {
 	delete(t.sessions, v)
 	t.alone = time.Now()
 	for other := range t.sessions {
-		other.ask(t.wanted.ranges())
+		other.ask(slices.Collect(t.wanted.all))
 		break
 	}
 	t.poke()
@@ -347,10 +347,9 @@ func (t *transfer) place(n uint32, size int) error {
 
 // compare takes the sender's hashes of blocks that are kept from before, and
 // returns those that must be sent again.
-func (t *transfer) compare(m *hashes) ranges {
+func (t *transfer) compare(m *hashes) (differ []uint32) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	var differ ranges
 	for i, h := range m.Hashes {
 		n := m.From + uint32(i)
 		if !t.check.unset(n) {
@@ -362,7 +361,7 @@ func (t *transfer) compare(m *hashes) ranges {
 		}
 		t.written -= t.sizeOf(n)
 		t.wanted.set(n)
-		differ = differ.add(n)
+		differ = append(differ, n)
 	}
 	t.poke()
 	return differ

@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"sync/atomic"
 	"time"
 
 	"github.com/chunkferry/chunkferry/chunker"
@@ -16,21 +17,40 @@ import (
 // may be called by several goroutines, frame by one at a time.
 type wire struct {
 	ch    transport.Channel
-	chunk int // payload bytes of a chunk
-	high  int // bytes to buffer before waiting
+	chunk int          // payload bytes of a chunk
+	most  int          // bytes that the channel buffers at most
+	high  atomic.Int64 // bytes to buffer before waiting
 	buf   []byte
 }
 
-func newWire(ch transport.Channel, wanted int) (wire, error) {
-	chunk, err := chunkFor(ch, wanted)
-	if err != nil {
-		return wire{}, err
-	}
-	w := wire{ch: ch, chunk: chunk, high: 4 << 20}
+// Bounds of what waits in a channel's queue. A control message waits behind
+// it, so it should be a matter of time, not of size.
+const (
+	highFirst = 512 << 10
+	highLeast = 256 << 10
+	highMost  = 4 << 20
+	highTime  = 250 * time.Millisecond
+)
+
+func newWire(ch transport.Channel, wanted int) (*wire, error) {
+	w := &wire{ch: ch, most: highMost}
 	if p, ok := transport.PropertiesOf(ch); ok && p.MaxBuffered > 0 {
-		w.high = min(w.high, p.MaxBuffered)
+		w.most = min(w.most, p.MaxBuffered)
 	}
-	return w, nil
+	w.high.Store(int64(min(highFirst, w.most)))
+	var err error
+	w.chunk, err = chunkFor(ch, wanted)
+	return w, err
+}
+
+// setHigh lets the queue hold what the path takes in a quarter of a second;
+// but two round trips at least, because some carriers count what is not
+// acknowledged (WebRTC).
+func (w *wire) setHigh(rate float64, rtt time.Duration) {
+	if rate > 0 {
+		high := int64(rate * max(highTime, 2*rtt).Seconds())
+		w.high.Store(min(max(high, highLeast), int64(w.most)))
+	}
 }
 
 // text sends a control message.
@@ -42,8 +62,9 @@ func (w *wire) text(ctx context.Context, m any) error {
 // frame sends one chunk.
 func (w *wire) frame(ctx context.Context, h chunker.FrameHeader, payload []byte) error {
 	w.buf = chunker.AppendFrame(w.buf[:0], h, payload)
-	if held := w.ch.BufferedAmount(); held > 0 && held+len(w.buf) > w.high {
-		if err := transport.Drain(ctx, w.ch, w.high/4); err != nil {
+	high := int(w.high.Load())
+	if held := w.ch.BufferedAmount(); held > 0 && held+len(w.buf) > high {
+		if err := transport.Drain(ctx, w.ch, high/4); err != nil {
 			return err
 		}
 	}
