@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
 	"github.com/chunkferry/chunkferry/chunker"
 	"github.com/chunkferry/chunkferry/cmd/ferry/internal/compare"
@@ -137,17 +136,3 @@ func randomFile(n int64) (path string, err error) {
 	}
 	return f.Name(), nil
 }
-
-// status is a line on standard error that replaces itself. It is silent where
-// nobody watches.
-type status struct{ w io.Writer }
-
-func newStatus(w io.Writer) status {
-	if f, ok := w.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
-		return status{w}
-	}
-	return status{io.Discard}
-}
-
-func (s status) line(text string) { fmt.Fprintf(s.w, "\r\x1b[K%s", text) }
-func (s status) clear()           { fmt.Fprint(s.w, "\r\x1b[K") }

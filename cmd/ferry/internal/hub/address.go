@@ -13,10 +13,12 @@ import (
 //
 //	https://HOST:PORT/#token=TOKEN&pin=PIN
 //
+// or with http:// if the hub serves WebSocket and signalling in the clear.
 // Token and pin stand in the fragment, which no HTTP client sends.
 type Address struct {
 	Host  string // host:port, the same port number for TCP and UDP
 	Token string // the receiver's access token, "" if it wants none
+	Plain bool   // no TLS over TCP; QUIC and WebRTC encrypt anyway
 	Pin   string // SHA-256 of the certificate in hexadecimal, "" if a public authority vouches for it
 }
 
@@ -36,7 +38,7 @@ func ParseAddress(s string) (Address, error) {
 	if err != nil {
 		return wrong("%q cannot be read", s)
 	}
-	if u.Scheme != "https" {
+	if u.Scheme != "https" && u.Scheme != "http" {
 		return wrong("%q does not begin with https://", s)
 	}
 	if u.Hostname() == "" {
@@ -47,13 +49,13 @@ func ParseAddress(s string) (Address, error) {
 	}
 	port := u.Port()
 	if port == "" {
-		port = "443"
+		port = map[string]string{"https": "443", "http": "80"}[u.Scheme]
 	}
 	values, err := url.ParseQuery(fragment)
 	if err != nil {
 		return wrong("what follows # cannot be read")
 	}
-	a := Address{Host: net.JoinHostPort(u.Hostname(), port), Token: values.Get("token"), Pin: values.Get("pin")}
+	a := Address{Host: net.JoinHostPort(u.Hostname(), port), Plain: u.Scheme == "http", Token: values.Get("token"), Pin: values.Get("pin")}
 	if raw, err := hex.DecodeString(a.Pin); err != nil || a.Pin != "" && len(raw) != 32 {
 		return wrong("the pin is not a SHA-256 in hexadecimal")
 	}
@@ -63,6 +65,9 @@ func ParseAddress(s string) (Address, error) {
 // String writes the address as a URL.
 func (a Address) String() string {
 	u := url.URL{Scheme: "https", Host: a.Host, Path: "/"}
+	if a.Plain {
+		u.Scheme = "http"
+	}
 	var parts []string
 	if a.Token != "" {
 		parts = append(parts, "token="+url.QueryEscape(a.Token))

@@ -13,6 +13,7 @@ func TestAddressRoundTrip(t *testing.T) {
 		{Host: "192.0.2.7:4433", Token: "secret", Pin: somePin},
 		{Host: "[2001:db8::1]:4433", Token: "a b&c=d#e%", Pin: somePin},
 		{Host: "example.net:443"},
+		{Host: "127.0.0.1:8080", Plain: true, Token: "t", Pin: somePin},
 	} {
 		got, err := ParseAddress(a.String())
 		if err != nil || got != a {
@@ -26,7 +27,7 @@ func TestAddressRoundTrip(t *testing.T) {
 
 func TestParseAddressRefuses(t *testing.T) {
 	for _, s := range []string{
-		"", "example.net:4433", "http://example.net", "https://", "https:///#token=x", "https://h:1/path", "https://h:1/?q=1",
+		"", "example.net:4433", "ftp://example.net", "https://", "https:///#token=x", "https://h:1/path", "https://h:1/?q=1",
 		"https://u@h:1/", "https://h:1/#pin=xyz", "https://h:1/#pin=abcd", "https://h:1/#pin=" + somePin + "00", "https://h:1/#token=%zz", "https://h:port/", "\x00",
 	} {
 		if a, err := ParseAddress(s); !errors.Is(err, ErrAddress) {

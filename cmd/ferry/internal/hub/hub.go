@@ -34,6 +34,8 @@ type Hub struct {
 	dc  *dcchan.Handler
 	rtc *rest
 
+	webName string // of WebSocket: ws or wss
+
 	running sync.WaitGroup
 }
 
@@ -41,20 +43,23 @@ type Hub struct {
 type Accepted struct {
 	Channel   transport.Channel
 	Transport string // the name of its transport
+	Peer      string // the host it comes from, or its transport if that is not known
 }
 
 // headerTimeout is what a stranger may take for a request's header.
 const headerTimeout = 10 * time.Second
 
-// Listen listens on a TCP address and on the same UDP port. With port 0 the
-// system chooses one that is free for both. cert is nil for a self-signed one
-// made on the spot.
-func Listen(addr string, cert *tls.Certificate) (h *Hub, err error) {
+// Listen listens on a TCP address and on the same UDP port, with a self-signed
+// certificate made on the spot. With port 0 the system chooses one that is free
+// for both. With plain, what goes over TCP is not encrypted.
+func Listen(addr string, plain bool) (h *Hub, err error) {
 	h = new(Hub)
-	if cert != nil {
-		h.cert = *cert
-	} else if h.cert, err = pinned.New(); err != nil {
+	if h.cert, err = pinned.New(); err != nil {
 		return nil, err
+	}
+	h.webName = "wss"
+	if plain {
+		h.webName = "ws"
 	}
 	listener, socket, err := samePort(addr)
 	if err != nil {
@@ -85,8 +90,10 @@ func Listen(addr string, cert *tls.Certificate) (h *Hub, err error) {
 		MaxHeaderBytes:    16 << 10,
 		ErrorLog:          log.New(io.Discard, "", 0),
 	}
-	config := &tls.Config{Certificates: []tls.Certificate{h.cert}, NextProtos: []string{"http/1.1"}}
-	h.running.Go(func() { h.server.Serve(tls.NewListener(listener, config)) })
+	if !plain {
+		listener = tls.NewListener(listener, &tls.Config{Certificates: []tls.Certificate{h.cert}, NextProtos: []string{"http/1.1"}})
+	}
+	h.running.Go(func() { h.server.Serve(listener) })
 	return h, nil
 }
 
@@ -133,18 +140,39 @@ func (h *Hub) Serve(ctx context.Context, handle func(Accepted)) {
 				ch, err := next()
 				switch {
 				case err == nil:
-					handlers.Go(func() { handle(Accepted{ch, name}) })
+					handlers.Go(func() { handle(Accepted{ch, name, peerOf(ch, name)}) })
 				case ctx.Err() != nil || errors.Is(err, net.ErrClosed):
 					return
 				}
 			}
 		})
 	}
-	accept("wss", func() (transport.Channel, error) { return h.ws.Accept(ctx) })
+	accept(h.webName, func() (transport.Channel, error) { return h.ws.Accept(ctx) })
 	accept("quic", func() (transport.Channel, error) { return h.qu.Accept(ctx) })
 	accept("webrtc", func() (transport.Channel, error) { return h.dc.Accept(ctx) })
 	loops.Wait()
 	handlers.Wait()
+}
+
+// peerOf is the host that a channel leads to, so that limits for each peer see
+// through its ports and transports.
+func peerOf(ch transport.Channel, fallback string) string {
+	var addr string
+	switch c := ch.(type) {
+	case interface{ RemoteAddr() net.Addr }:
+		addr = c.RemoteAddr().String()
+	case *quicchan.Channel:
+		addr = c.Conn().RemoteAddr().String()
+	case *dcchan.Channel:
+		pair, err := c.Conn().PeerConnection().SCTP().Transport().ICETransport().GetSelectedCandidatePair()
+		if err == nil && pair != nil {
+			return pair.Remote.Address
+		}
+	}
+	if host, _, err := net.SplitHostPort(addr); err == nil {
+		return host
+	}
+	return fallback
 }
 
 // Close stops listening and releases everything. Channels should be closed

@@ -3,6 +3,9 @@ package hub
 import (
 	"context"
 	"errors"
+	"fmt"
+	"net"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -16,9 +19,9 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // echoing is a hub whose channels send back what they receive.
-func echoing(t *testing.T, addr string) *Hub {
+func echoing(t *testing.T, addr string, plain bool) *Hub {
 	t.Helper()
-	h, err := Listen(addr, nil)
+	h, err := Listen(addr, plain)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -47,13 +50,14 @@ func echoing(t *testing.T, addr string) *Hub {
 }
 
 func TestEveryTransportOnOnePort(t *testing.T) {
-	for _, addr := range []string{"127.0.0.1:0", "0.0.0.0:0"} {
-		t.Run(addr, func(t *testing.T) {
-			h := echoing(t, addr)
-			a := Address{Host: strings.Replace(h.Addr().String(), "0.0.0.0", "127.0.0.1", 1), Pin: h.Pin()}
-			if strings.Contains(a.Host, "::") {
-				a.Host = strings.Replace(a.Host, "[::]", "127.0.0.1", 1)
-			}
+	tests := []struct {
+		addr  string
+		plain bool
+	}{{"127.0.0.1:0", false}, {"127.0.0.1:0", true}, {":0", false}}
+	for _, tt := range tests {
+		t.Run(fmt.Sprintf("%s plain=%v", tt.addr, tt.plain), func(t *testing.T) {
+			h := echoing(t, tt.addr, tt.plain)
+			a := Address{Host: net.JoinHostPort("127.0.0.1", strconv.Itoa(h.Addr().Port)), Plain: tt.plain, Pin: h.Pin()}
 			routes, err := a.Routes()
 			if err != nil {
 				t.Fatal(err)
@@ -84,7 +88,7 @@ func TestEveryTransportOnOnePort(t *testing.T) {
 }
 
 func TestWrongPin(t *testing.T) {
-	h := echoing(t, "127.0.0.1:0")
+	h := echoing(t, "127.0.0.1:0", false)
 	a := Address{Host: h.Addr().String(), Pin: somePin}
 	routes, err := a.Routes()
 	if err != nil {
@@ -101,7 +105,13 @@ func TestWrongPin(t *testing.T) {
 }
 
 func TestRoutesRefuse(t *testing.T) {
-	if _, err := (Address{}).Routes("pigeon"); err == nil || !strings.Contains(err.Error(), "quic, wss, webrtc") {
+	if _, err := (Address{}).Routes("pigeon"); err == nil || !strings.Contains(err.Error(), "quic, ws, wss, webrtc") {
 		t.Errorf("error %v", err)
+	}
+	if _, err := (Address{Plain: true}).Routes("wss"); err == nil || !strings.Contains(err.Error(), "there is no wss") {
+		t.Errorf("error %v", err)
+	}
+	if routes, err := (Address{}).Routes("ws"); err != nil || routes[0].Name != "wss" {
+		t.Errorf("ws at an encrypted address: %v, %v", routes, err)
 	}
 }

@@ -30,48 +30,64 @@ type dialler struct {
 }
 
 // diallers are the transports in order of preference: QUIC survives a change
-// of address, WebSocket passes where only HTTPS does, WebRTC is what browsers
+// of address, WebSocket passes where only the web does, WebRTC is what browsers
 // and devices behind gateways have.
-var diallers = []dialler{
-	{"quic", func(ctx context.Context, a Address) (transport.Channel, error) {
-		return quicchan.Dial(ctx, a.url("quic", ""), &quicchan.Options{Label: Label, Pin: a.Pin})
-	}},
-	{"wss", func(ctx context.Context, a Address) (transport.Channel, error) {
-		return wschan.Dial(ctx, a.url("wss", pathWebSocket), &wschan.Options{Label: Label, Pin: a.Pin})
-	}},
-	{"webrtc", func(ctx context.Context, a Address) (transport.Channel, error) {
-		return dcchan.Dial(ctx, a.url("webrtc+https", pathWebRTC), &dcchan.Options{Label: Label, Pin: a.Pin})
-	}},
+func (a Address) diallers() []dialler {
+	web := dialler{"wss", dialWebSocket}
+	if a.Plain {
+		web.name = "ws"
+	}
+	return []dialler{{"quic", dialQUIC}, web, {"webrtc", dialWebRTC}}
+}
+
+func dialQUIC(ctx context.Context, a Address) (transport.Channel, error) {
+	return quicchan.Dial(ctx, a.url("quic", ""), &quicchan.Options{Label: Label, Pin: a.Pin})
+}
+
+func dialWebSocket(ctx context.Context, a Address) (transport.Channel, error) {
+	if a.Plain {
+		return wschan.Dial(ctx, a.url("ws", pathWebSocket), &wschan.Options{Label: Label})
+	}
+	return wschan.Dial(ctx, a.url("wss", pathWebSocket), &wschan.Options{Label: Label, Pin: a.Pin})
+}
+
+func dialWebRTC(ctx context.Context, a Address) (transport.Channel, error) {
+	if a.Plain {
+		return dcchan.Dial(ctx, a.url("webrtc+http", pathWebRTC), &dcchan.Options{Label: Label})
+	}
+	return dcchan.Dial(ctx, a.url("webrtc+https", pathWebRTC), &dcchan.Options{Label: Label, Pin: a.Pin})
 }
 
 func (a Address) url(scheme, path string) string {
 	return (&url.URL{Scheme: scheme, Host: a.Host, Path: path}).String()
 }
 
-// TransportNames are the transports that lead to a hub, in order of preference.
-func TransportNames() []string {
-	var names []string
-	for _, d := range diallers {
-		names = append(names, d.name)
-	}
-	return names
-}
+// TransportNames are the names that [Address.Routes] knows.
+func TransportNames() []string { return []string{"quic", "ws", "wss", "webrtc"} }
 
 // Routes returns the ways to the hub by the transports named, in that order;
-// no name means all of them.
+// no name means all of them. "ws" is WebSocket as the address has it, so it is
+// encrypted unless the address is plain; "wss" insists on encryption.
 func (a Address) Routes(names ...string) ([]pipeline.Route, error) {
+	all := a.diallers()
 	if len(names) == 0 {
-		names = TransportNames()
+		for _, d := range all {
+			names = append(names, d.name)
+		}
 	}
 	var routes []pipeline.Route
 	for _, name := range names {
-		i := slices.IndexFunc(diallers, func(d dialler) bool { return d.name == name })
-		if i < 0 {
+		i := slices.IndexFunc(all, func(d dialler) bool { return d.name == name || d.name == "wss" && name == "ws" })
+		switch {
+		case i >= 0:
+			routes = append(routes, pipeline.Route{Name: all[i].name, Open: func(ctx context.Context) (transport.Channel, error) {
+				return all[i].dial(ctx, a)
+			}})
+		case name == "wss":
+			return nil, fmt.Errorf("the URL begins with http://, so there is no wss: choose ws, quic or webrtc")
+		default:
 			return nil, fmt.Errorf("unknown transport %q: choose from %s", name, strings.Join(TransportNames(), ", "))
 		}
-		routes = append(routes, pipeline.Route{Name: name, Open: func(ctx context.Context) (transport.Channel, error) {
-			return diallers[i].dial(ctx, a)
-		}})
 	}
 	return routes, nil
 }
