@@ -336,7 +336,7 @@ func closeInReceiveLoop(ctx context.Context, e *env) error {
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	wg.Go(func() {
-		for i := 0; send(ctx, b, transport.Message{Data: pattern(i, 1000)}) == nil; i++ {
+		for i := 0; ctx.Err() == nil && send(ctx, b, transport.Message{Data: pattern(i, 1000)}) == nil; i++ {
 		}
 	})
 	wg.Go(func() {

@@ -272,7 +272,7 @@ func unbounded(size int) func(*faulty) {
 			f.mu.Lock()
 			defer f.mu.Unlock()
 			err := transport.ErrBufferFull
-			if len(overflow) == 0 || len(m.Data) > f.Channel.Properties().MaxMessageSize {
+			if len(overflow) == 0 || f.Channel.ReadyState() != transport.StateOpen || len(m.Data) > f.Channel.Properties().MaxMessageSize {
 				err = f.inner(m)
 			}
 			if errors.Is(err, transport.ErrBufferFull) && len(m.Data) <= size {

@@ -75,7 +75,7 @@ func sendMutants() []*mutant {
 					}
 				}
 			}
-		}, also: stalling},
+		}, also: pressing},
 		{check: "send-whole-or-nothing", name: "sends what it refused", fault: func(f *faulty) {
 			var refused []transport.Message
 			f.send = func(m transport.Message) error {
@@ -549,7 +549,7 @@ func receiveMutants() []*mutant {
 				first = false
 				return f.Channel.Receive(ctx)
 			}
-		}, also: append([]string{"eof-unread", "abort-arrived", "cut-arrived", "many-channels", "slow-reader"}, stalling...)},
+		}, also: append([]string{"eof-unread", "abort-arrived", "cut-arrived", "many-channels", "slow-reader", "close-delivers"}, stalling...)},
 	}
 }
 
@@ -596,7 +596,7 @@ func drainMutants() []*mutant {
 				}
 				return f.Channel.Drain(ctx, low)
 			}
-		}, also: []string{"methods-at-once"}},
+		}, also: []string{"methods-at-once", "many-senders", "close-while-sending"}},
 		{check: "drain-cancel", name: "a done context looks like success", fault: func(f *faulty) {
 			f.drain = func(ctx context.Context, low int) error {
 				err := f.Channel.Drain(ctx, low)

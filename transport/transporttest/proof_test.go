@@ -29,7 +29,7 @@ func (m *mutant) options() (Pair, Options) {
 	link.MaxBuffered = 128 << 10
 	link.ReceiveBuffer = 100_000
 	if link.CloseTimeout == 0 {
-		link.CloseTimeout = 300 * time.Millisecond
+		link.CloseTimeout = time.Second
 	}
 	fault := m.fault
 	if m.make != nil {
