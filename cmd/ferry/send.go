@@ -1,13 +1,10 @@
 package main
 
 import (
-	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -153,42 +150,6 @@ func sendError(err error) error {
 		return err
 	}
 	return fmt.Errorf("%w\n  %s", err, hint)
-}
-
-// senderKey is the secret that makes this sender's transfer ids impossible to
-// guess. It is made on first use and kept with the user's configuration.
-func senderKey() ([]byte, error) {
-	dir, err := os.UserConfigDir()
-	if err != nil {
-		return nil, err
-	}
-	path := filepath.Join(dir, "ferry", "sender.key")
-	key, err := os.ReadFile(path)
-	if err == nil && len(key) >= 32 {
-		return key, nil
-	}
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, err
-	}
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return nil, err
-	}
-	key = make([]byte, 32)
-	rand.Read(key)
-	// Two first runs at once: the one that links its file first wins.
-	temp, err := os.CreateTemp(filepath.Dir(path), "sender.key.*")
-	if err != nil {
-		return nil, err
-	}
-	defer os.Remove(temp.Name())
-	_, err = temp.Write(key)
-	if err := errors.Join(err, temp.Close()); err != nil {
-		return nil, err
-	}
-	if err := os.Link(temp.Name(), path); err != nil && !errors.Is(err, fs.ErrExist) {
-		return nil, err
-	}
-	return os.ReadFile(path)
 }
 
 func (f *sendFlags) display(cmd *cobra.Command) display {

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -49,7 +48,8 @@ func newServe() *cobra.Command {
 		Short: "Receive files on every transport at once",
 		Long: `Serve receives files into a directory, over WebSocket, QUIC and WebRTC on one
 port number (TCP and UDP). It prints one URL that contains everything a sender
-needs: host, port, access token and the pin of its certificate.
+needs: host, port, access token and the pin of its certificate. For the same
+directory and port it stays the same for up to twelve days.
 
 A file appears under its name only when it is complete, verified and synced.
 What was interrupted is kept in the hidden directory .ferry and continues when
@@ -67,7 +67,7 @@ second Ctrl-C ends at once, and still nothing that has arrived is lost.`,
 	flags.StringVar(&f.dir, "dir", ".", "`directory` that files are put into")
 	flags.StringVar(&f.listen, "listen", ":4433", "`host:port` to listen on, TCP and UDP; port 0 takes a free one")
 	flags.StringVar(&f.host, "host", "", "`host` to put into the URL (default: found out)")
-	flags.StringVar(&f.token, "token", "", "access `token` that senders need (default: a random one)")
+	flags.StringVar(&f.token, "token", "", "access `token` that senders need (default: a random one, kept for the directory)")
 	flags.Var(&f.overwrite, "overwrite", "`policy` for a name that is taken: refuse, rename, replace")
 	flags.Var(&f.maxSize, "max-size", "most `bytes` of one transfer (default no limit)")
 	flags.Var(&f.minFree, "min-free", "`bytes` that stay free on the disk")
@@ -89,8 +89,12 @@ func (f *serveFlags) run(cmd *cobra.Command) error {
 	if f.metrics != "" && !isLoopback(f.metrics) {
 		return misusef("--metrics %s: only a loopback address such as 127.0.0.1:9090, as metrics are not protected", f.metrics)
 	}
+	id, err := receiverIdentity(f.dir)
+	if err != nil {
+		fmt.Fprintf(cmd.ErrOrStderr(), "ferry: the URL will be another one next time: %v\n", err)
+	}
 	if f.token == "" {
-		f.token = rand.Text()
+		f.token = id.token
 	}
 	sink, err := dirsink.New(f.dir, &dirsink.Options{
 		Overwrite: dirsink.Overwrite(f.overwrite),
@@ -120,7 +124,7 @@ func (f *serveFlags) run(cmd *cobra.Command) error {
 			}
 		},
 	})
-	h, err := hub.Listen(f.listen, f.plain)
+	h, err := hub.Listen(f.listen, id.cert, f.plain)
 	if err != nil {
 		return err
 	}

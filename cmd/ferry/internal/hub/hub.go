@@ -49,15 +49,11 @@ type Accepted struct {
 // headerTimeout is what a stranger may take for a request's header.
 const headerTimeout = 10 * time.Second
 
-// Listen listens on a TCP address and on the same UDP port, with a self-signed
-// certificate made on the spot. With port 0 the system chooses one that is free
-// for both. With plain, what goes over TCP is not encrypted.
-func Listen(addr string, plain bool) (h *Hub, err error) {
-	h = new(Hub)
-	if h.cert, err = pinned.New(); err != nil {
-		return nil, err
-	}
-	h.webName = "wss"
+// Listen listens on a TCP address and on the same UDP port; with port 0 the
+// system chooses one that is free for both. Senders pin cert. With plain, what
+// goes over TCP is not encrypted.
+func Listen(addr string, cert tls.Certificate, plain bool) (h *Hub, err error) {
+	h = &Hub{cert: cert, webName: "wss"}
 	if plain {
 		h.webName = "ws"
 	}

@@ -21,7 +21,11 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // echoing is a hub whose channels send back what they receive.
 func echoing(t *testing.T, addr string, plain bool) *Hub {
 	t.Helper()
-	h, err := Listen(addr, plain)
+	cert, err := pinned.New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	h, err := Listen(addr, cert, plain)
 	if err != nil {
 		t.Fatal(err)
 	}
