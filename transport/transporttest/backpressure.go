@@ -159,7 +159,7 @@ const resumeLimit = 2 * time.Second
 func flowResumes(ctx context.Context, e *env) error {
 	var err error
 	for range 3 {
-		if err = e.flowResumesOnce(ctx, 3*time.Second); err == nil {
+		if err = e.flowResumesOnce(ctx, 3*e.patience/20); err == nil {
 			return nil
 		}
 	}

@@ -316,7 +316,7 @@ func backpressureMutants() []*mutant {
 			f.send = func(m transport.Message) error {
 				f.mu.Lock()
 				defer f.mu.Unlock()
-				if stopped := time.Since(full); !full.IsZero() && stopped > 2*time.Second && stopped < 10*time.Second {
+				if stopped := time.Since(full); !full.IsZero() && stopped > 200*time.Millisecond && stopped < 10*time.Second {
 					return transport.ErrBufferFull
 				}
 				err := f.inner(m)
@@ -328,7 +328,7 @@ func backpressureMutants() []*mutant {
 				}
 				return err
 			}
-		}},
+		}, timed: true},
 		{check: "slow-reader", name: "sheds load", fault: func(f *faulty) {
 			var last atomic.Int64
 			f.receive = func(ctx context.Context) (transport.Message, error) {
@@ -345,7 +345,7 @@ func backpressureMutants() []*mutant {
 				return err
 			}
 			f.lastReceive = last.Load
-		}, also: []string{"every-message"}},
+		}, timed: true},
 	}
 }
 

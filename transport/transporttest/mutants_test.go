@@ -549,7 +549,7 @@ func receiveMutants() []*mutant {
 				first = false
 				return f.Channel.Receive(ctx)
 			}
-		}, also: append([]string{"eof-unread", "abort-arrived", "cut-arrived", "many-channels", "slow-reader", "close-delivers"}, stalling...)},
+		}, timed: true},
 	}
 }
 
