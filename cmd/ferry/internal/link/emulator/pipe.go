@@ -51,6 +51,7 @@ func New(cfg Config, deliver func(packet []byte), opts *Options) (*Pipe, error) 
 		wake:    make(chan struct{}, 1),
 		done:    make(chan struct{}),
 		tx:      transmitter{rate: cfg.Rate, limit: cfg.Queue},
+		meter:   newMeter(),
 	}
 	p.dice = newDice(&p.cfg)
 	if opts != nil && opts.FineTimer {

@@ -2,7 +2,6 @@ package emulator_test
 
 import (
 	"encoding/binary"
-	"runtime"
 	"slices"
 	"testing"
 	"time"
@@ -92,8 +91,8 @@ func TestNoAllocationPerPacket(t *testing.T) {
 	}
 }
 
-// TestCPUIsMeasured: the sampled time is of the order of what was used. A
-// busy second of sending costs the Pipe between a tenth of it and all of it.
+// TestCPUIsMeasured: who does nothing but send for a while spends most of it in
+// the Pipe, and never more than all of it.
 func TestCPUIsMeasured(t *testing.T) {
 	p, err := emulator.New(emulator.Config{Loss: emulator.Loss{Good: 1}}, func([]byte) {}, nil)
 	if err != nil {
@@ -108,7 +107,7 @@ func TestCPUIsMeasured(t *testing.T) {
 	took := time.Since(start)
 	s := p.Stats()
 	t.Logf("%v of %v for %d packets", s.CPU, took, s.Offered.Packets)
-	if s.CPU <= 0 || s.CPU > 2*took*time.Duration(runtime.NumCPU()) {
+	if s.CPU < took/50 || s.CPU > took+took/2 {
 		t.Errorf("%v of CPU in %v", s.CPU, took)
 	}
 }

@@ -139,9 +139,10 @@ func TestNothingIsLeft(t *testing.T) {
 		if _, err := n.Server().ListenTCP(0); err != nil {
 			t.Fatal(err)
 		}
-		go io.Copy(s, s)
-		c.Write([]byte("hello"))
-		io.ReadFull(c, make([]byte, 5))
+		s.Write([]byte("hello"))
+		if _, err := io.ReadFull(c, make([]byte, 5)); err != nil {
+			t.Error(err)
+		}
 		if err := n.Close(); err != nil {
 			t.Error(err)
 		}
