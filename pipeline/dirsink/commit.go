@@ -208,7 +208,7 @@ func (t *store) placeAll(ctx context.Context, dirs *targetDirs) error {
 // place moves one file to its final name. If somebody has taken the name since
 // the plan was made, the policy Rename makes another plan.
 func (t *store) place(n int, dirs *targetDirs) error {
-	for {
+	for range maxCopies {
 		f := &t.plan.Files[n]
 		e := &t.m.Entries[f.Entry]
 		if err := dirs.open(path.Dir(f.Name), true); err != nil {
@@ -229,6 +229,7 @@ func (t *store) place(n int, dirs *targetDirs) error {
 		}
 		return restrict(dirs.dir, path.Base(f.Name), perm(e, t.sink.opts.Mask), 0o600)
 	}
+	return pipeline.ErrExists
 }
 
 // finish removes what a finished transfer does not need. What stays behind is

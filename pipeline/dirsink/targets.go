@@ -48,6 +48,9 @@ func (d *targetDirs) open(p string, create bool) error {
 	if d.path == p {
 		return nil
 	}
+	if create {
+		d.absent = "" // it will be there, whoever makes it
+	}
 	d.close()
 	dir, err := d.top.OpenRoot(".")
 	if err != nil {
@@ -82,7 +85,6 @@ func (d *targetDirs) enter(parent *os.Root, name, p string, create bool) (*os.Ro
 	if !create || !errors.Is(err, fs.ErrNotExist) {
 		return dir, err
 	}
-	d.absent = ""
 	d.changed[path.Dir(p)] = true
 	d.changed[p] = true
 	return openDir(parent, name, d.mode(p)|0o700)
