@@ -130,14 +130,14 @@ func (l *lane) offer() error {
 		return &PeerError{Code: "limit", Message: fmt.Sprintf("blocks of at most %d bytes", max.BlockSize)}
 	}
 	list := s.layout.entries
-	var first any = &offer{ID: s.id, Size: s.layout.size, BlockSize: s.opts.BlockSize, Restart: s.opts.Restart, Count: len(list)}
+	var first message = &offer{ID: s.id, Size: s.layout.size, BlockSize: s.opts.BlockSize, Restart: s.opts.Restart, Count: len(list)}
 	for first != nil || len(list) > 0 {
 		var batch []entry
 		for size := 0; len(list) > 0 && size < maxControl; list = list[1:] {
 			size += len(list[0].Path) + 100
 			batch = append(batch, fromEntry(list[0]))
 		}
-		var m any = &entries{Entries: batch}
+		var m message = &entries{Entries: batch}
 		if o, ok := first.(*offer); ok {
 			o.Entries, m, first = batch, o, nil
 		}
@@ -207,7 +207,7 @@ func (l *lane) receive(started func()) error {
 	}
 }
 
-func (l *lane) handle(msg any, started func()) error {
+func (l *lane) handle(msg message, started func()) error {
 	s := l.s
 	switch m := msg.(type) {
 	case *accept:

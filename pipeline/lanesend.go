@@ -10,16 +10,16 @@ import (
 // send sends what there is to send until the lane ends.
 func (l *lane) send() error {
 	for {
-		job := l.next()
-		if job == nil {
-			return context.Cause(l.ctx)
-		}
+		b, m := l.next()
 		l.spoke.Store(int64(l.now()))
 		var err error
-		if b, ok := job.(*outBlock); ok {
+		switch {
+		case b != nil:
 			err = l.sendBlock(b)
-		} else {
-			err = l.wire.text(l.ctx, job)
+		case m != nil:
+			err = l.wire.text(l.ctx, m)
+		default:
+			err = context.Cause(l.ctx)
 		}
 		if err != nil {
 			return err
@@ -28,28 +28,28 @@ func (l *lane) send() error {
 }
 
 // next waits for something to send: hashes that were asked for, a block that
-// the window has room for, or the end. It returns nil when the lane is over.
-func (l *lane) next() any {
+// the window has room for, or the end. It returns neither when the lane is over.
+func (l *lane) next() (*outBlock, message) {
 	s := l.s
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for {
 		switch {
 		case l.ctx.Err() != nil:
-			return nil
+			return nil, nil
 		case !l.ready:
 		case s.check.count > 0:
 			if m := l.takeHashes(); m != nil {
-				return m
+				return nil, m
 			}
 			fallthrough
 		default:
 			if b := l.takeBlock(); b != nil {
-				return b
+				return b, nil
 			}
 			if s.ended && !l.doneSent && s.check.count == 0 {
 				l.doneSent = true
-				return &done{Size: s.size, Root: s.root}
+				return nil, &done{Size: s.size, Root: s.root}
 			}
 		}
 		s.wake.Wait()
@@ -58,7 +58,7 @@ func (l *lane) next() any {
 
 // takeHashes takes a run of hashes that the receiver wants and that are known.
 // s.mu is held.
-func (l *lane) takeHashes() any {
+func (l *lane) takeHashes() message {
 	s := l.s
 	for from := range s.check.all {
 		if !s.hashed.has(from) {

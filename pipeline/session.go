@@ -425,7 +425,7 @@ const lingerTimeout = 5 * time.Second
 // farewell closes the channel, with the reason if there is one and nobody has
 // said it.
 func (v *session) farewell(err error) {
-	var word any
+	var word message
 	if c, ok := errors.AsType[*CancelError](err); ok {
 		if !c.ByPeer {
 			word = &cancel{Reason: clip(c.Reason)}

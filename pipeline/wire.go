@@ -54,7 +54,7 @@ func (w *wire) setHigh(rate float64, rtt time.Duration) {
 }
 
 // text sends a control message.
-func (w *wire) text(ctx context.Context, m any) error {
+func (w *wire) text(ctx context.Context, m message) error {
 	text := encode(m)
 	return w.patiently(ctx, func() error { return w.ch.SendText(text) })
 }
