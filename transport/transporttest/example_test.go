@@ -4,7 +4,9 @@ import (
 	"context"
 	"fmt"
 	"testing"
+	"time"
 
+	"github.com/chunkferry/chunkferry/transport"
 	"github.com/chunkferry/chunkferry/transport/transporttest"
 	"github.com/chunkferry/chunkferry/transports/memchan"
 )
@@ -19,8 +21,12 @@ func ExampleRun() {
 
 // Check runs without package testing, for a command.
 func ExampleCheck() {
+	pair := func(context.Context) (a, b transport.Channel, err error) {
+		a, b = memchan.New(&memchan.Options{CloseTimeout: time.Second})
+		return a, b, nil
+	}
 	failed := 0
-	err := transporttest.Check(context.Background(), memchan.Pair, &transporttest.Options{Quick: true}, func(r transporttest.Result) {
+	err := transporttest.Check(context.Background(), pair, &transporttest.Options{Quick: true}, func(r transporttest.Result) {
 		if r.Err != nil {
 			failed++
 			fmt.Println(r.Name, r.Err)

@@ -59,7 +59,7 @@ func TestCheckReportsFailure(t *testing.T) {
 		}
 		return &m
 	})}
-	pair, opts := m.options(5*time.Second, time.Second)
+	pair, opts := m.options(3*time.Second, time.Second)
 	var names, failed []string
 	err := Check(t.Context(), pair, &opts, func(r Result) {
 		names = append(names, r.Name)
