@@ -67,14 +67,10 @@ func (c *carrier[M]) WriteMessage(buf []byte, text bool) error {
 	if text {
 		typ = opText
 	}
-	if c.stream == nil {
-		return c.conn.Write(forever, typ, buf)
+	if c.stream != nil {
+		c.stream.expect(len(buf))
 	}
-	c.stream.gather()
-	if err := c.conn.Write(forever, typ, buf); err != nil {
-		return err
-	}
-	return c.stream.flush()
+	return c.conn.Write(forever, typ, buf)
 }
 
 func (c *carrier[M]) ReadMessage(buf []byte) (msg []byte, text bool, err error) {

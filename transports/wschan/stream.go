@@ -18,11 +18,13 @@ const gatherSize = 64 << 10
 // ended.
 type stream struct {
 	io.ReadWriteCloser
-	ended atomic.Pointer[error] // what Read has returned
+	masked bool                  // frames are a client's
+	ended  atomic.Pointer[error] // what Read has returned
 
-	mu        sync.Mutex // guards the fields below
-	held      []byte
-	gathering bool
+	mu   sync.Mutex // guards the fields below
+	next int        // bytes of the data frame that is expected
+	left int        // bytes of it that have not been written
+	held []byte
 }
 
 // Read passes what comes with an error first, and then the error.
@@ -43,21 +45,35 @@ func (s *stream) Read(p []byte) (int, error) {
 // broken reports whether something was read for and did not come.
 func (s *stream) broken() bool { return s.ended.Load() != nil }
 
-// gather has Write hold back until flush.
-func (s *stream) gather() {
+// expect announces a message of size bytes, unfragmented: Write holds its bytes
+// back and lets them go with the last one.
+func (s *stream) expect(size int) {
+	header := 2
+	switch {
+	case size >= 1<<16:
+		header += 8
+	case size > 125:
+		header += 2
+	}
+	if s.masked {
+		header += 4
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.gathering = true
+	s.next = header + size
+	s.left = s.next
 }
 
-// Write is called by the library, also beside gather and flush: for control
-// frames. What is held keeps its place before p.
+// Write is called by the library, frame after frame. A control frame, which is
+// one call, may come before the message that is expected, and goes at once: the
+// library may close the connection behind it.
 func (s *stream) Write(p []byte) (int, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !s.gathering {
+	if s.left == 0 || s.left == s.next && isControl(p) {
 		return s.ReadWriteCloser.Write(p)
 	}
+	s.left = max(0, s.left-len(p))
 	if len(s.held)+len(p) > gatherSize {
 		if err := s.writeHeld(); err != nil {
 			return 0, err
@@ -70,14 +86,10 @@ func (s *stream) Write(p []byte) (int, error) {
 		s.held = make([]byte, 0, gatherSize)
 	}
 	s.held = append(s.held, p...)
-	return len(p), nil
-}
-
-func (s *stream) flush() error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.gathering = false
-	return s.writeHeld()
+	if s.left > 0 {
+		return len(p), nil
+	}
+	return len(p), s.writeHeld()
 }
 
 func (s *stream) writeHeld() error {
@@ -88,6 +100,8 @@ func (s *stream) writeHeld() error {
 	s.held = s.held[:0]
 	return err
 }
+
+func isControl(frame []byte) bool { return len(frame) > 0 && frame[0]&0x0F >= opClose }
 
 // upgrader puts a stream under the WebSocket of a client.
 type upgrader struct {
@@ -102,7 +116,7 @@ func (u *upgrader) RoundTrip(r *http.Request) (*http.Response, error) {
 		return resp, err
 	}
 	if body, ok := resp.Body.(io.ReadWriteCloser); ok {
-		u.stream = &stream{ReadWriteCloser: body}
+		u.stream = &stream{ReadWriteCloser: body, masked: true}
 		resp.Body = u.stream
 	}
 	return resp, nil
