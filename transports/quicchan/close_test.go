@@ -99,40 +99,81 @@ func TestBothCloseAtOnce(t *testing.T) {
 }
 
 // quic-go returns the error of a closed connection before the data that has
-// arrived: so nobody may close one before everything has been read.
+// arrived, and drops what has not been sent. So either application may close it
+// as soon as its own Close has returned, and no sooner.
 func TestConnectionClosedRightAfterClose(t *testing.T) {
-	for range 10 {
-		client, server := newConns(t, nil)
-		ctx := testContext(t)
-		a, err := quicchan.Open(ctx, client, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		b, err := quicchan.Accept(ctx, server, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		const n = 100
-		for range n {
-			send(t, a, make([]byte, 10_000))
-		}
-		closed := make(chan error, 1)
-		go func() {
-			err := a.Close()
-			client.CloseWithError(7, "the application is done")
-			closed <- err
-		}()
-		for i := range n {
-			if _, err := b.Receive(ctx); err != nil {
-				t.Fatalf("message %d: %v", i, err)
+	for _, who := range []string{"the side that closes", "the side that answers"} {
+		t.Run(who, func(t *testing.T) {
+			for range 20 {
+				closeConnectionAfterClose(t, who == "the side that closes")
 			}
+		})
+	}
+}
+
+func closeConnectionAfterClose(t *testing.T, closer bool) {
+	client, server := newConns(t, nil)
+	ctx := testContext(t)
+	a, err := quicchan.Open(ctx, client, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := quicchan.Accept(ctx, server, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const n = 50
+	for range n {
+		send(t, a, make([]byte, 10_000))
+	}
+	closed := make(chan error, 1)
+	go func() {
+		err := a.Close()
+		if closer {
+			client.CloseWithError(7, "the application is done")
 		}
-		if _, err := b.Receive(ctx); err != io.EOF {
-			t.Errorf("after the last: %v, want io.EOF", err)
+		closed <- err
+	}()
+	for i := range n {
+		if _, err := b.Receive(ctx); err != nil {
+			t.Fatalf("message %d: %v", i, err)
 		}
-		if err := errors.Join(<-closed, b.Close()); err != nil {
-			t.Error(err)
-		}
+	}
+	if _, err := b.Receive(ctx); err != io.EOF {
+		t.Errorf("after the last: %v, want io.EOF", err)
+	}
+	err = b.Close()
+	if !closer {
+		server.CloseWithError(7, "the application is done")
+	}
+	if err := errors.Join(err, <-closed); err != nil {
+		t.Error(err)
+	}
+}
+
+// A peer that closes its connection with code 0 has read our end mark; its own
+// may be lost on the way, and nothing with it.
+func TestConnectionCloseStandsForTheEnd(t *testing.T) {
+	client, server := newConns(t, nil)
+	ctx := testContext(t)
+	ch, err := quicchan.Open(ctx, client, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	closed := make(chan error, 1)
+	go func() { closed <- ch.Close() }()
+	stream, err := server.AcceptStream(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := unhex(t, "434b4659 01 00  04 00000000")
+	got := make([]byte, len(want))
+	if _, err := io.ReadFull(stream, got); err != nil || !bytes.Equal(got, want) {
+		t.Fatalf("read %x, %v", got, err)
+	}
+	server.CloseWithError(0, "")
+	if err := <-closed; err != nil {
+		t.Errorf("Close: %v", err)
 	}
 }
 

@@ -14,13 +14,19 @@ import (
 // newTransport is a quic.Transport on loopback as an application would have it.
 func newTransport(t testing.TB) *quic.Transport {
 	t.Helper()
+	tr := &quic.Transport{Conn: newSocket(t)}
+	t.Cleanup(func() { tr.Close() })
+	return tr
+}
+
+func newSocket(t testing.TB) *net.UDPConn {
+	t.Helper()
 	socket, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
 	if err != nil {
 		t.Fatal(err)
 	}
-	tr := &quic.Transport{Conn: socket}
-	t.Cleanup(func() { tr.Close(); socket.Close() })
-	return tr
+	t.Cleanup(func() { socket.Close() })
+	return socket
 }
 
 // newConns is a QUIC connection as two applications would have it. config may
@@ -47,12 +53,17 @@ func newConns(t testing.TB, config *quic.Config) (client, server *quic.Conn) {
 // newRawClient is a peer that is not ours.
 func newRawClient(t testing.TB, addr net.Addr, pin string, config *quic.Config) *quic.Conn {
 	t.Helper()
+	return dialRaw(t, newTransport(t), addr, pin, config)
+}
+
+func dialRaw(t testing.TB, tr *quic.Transport, addr net.Addr, pin string, config *quic.Config) *quic.Conn {
+	t.Helper()
 	conf, err := pinned.Client(pin)
 	if err != nil {
 		t.Fatal(err)
 	}
 	conf.NextProtos = []string{quicchan.ALPN}
-	conn, err := newTransport(t).Dial(t.Context(), addr, conf, config)
+	conn, err := tr.Dial(t.Context(), addr, conf, config)
 	if err != nil {
 		t.Fatal(err)
 	}

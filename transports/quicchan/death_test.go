@@ -88,7 +88,8 @@ func TestRestartIsNoticedAtOnce(t *testing.T) {
 	}
 	defer again.Close()
 	start := time.Now()
-	if err := a.Send([]byte("anybody?")); err != nil {
+	// A reset answers no packet smaller than itself (RFC 9000, section 10.3.3).
+	if err := a.Send(make([]byte, 100)); err != nil {
 		t.Fatal(err)
 	}
 	_, err = a.Receive(testContext(t))

@@ -3,11 +3,13 @@ package quicchan_test
 import (
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/binary"
 	"errors"
 	"io"
 	"net"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -75,6 +77,44 @@ func TestConnectionsBeyondTheLimitAreRefused(t *testing.T) {
 	}
 }
 
+// From a quarter of the limit on, strangers must prove their address.
+func TestManyConnectionsMustProveTheirAddress(t *testing.T) {
+	l := listen(t, &quicchan.Options{MaxConnections: 8})
+	for i, want := range []bool{false, false, true, true} {
+		socket := &watchedSocket{PacketConn: newSocket(t)}
+		tr := &quic.Transport{Conn: socket}
+		t.Cleanup(func() { tr.Close() })
+		conn := dialRaw(t, tr, l.Addr(), l.Pin(), nil)
+		if got := socket.retried.Load(); got != want {
+			t.Errorf("connection %d: Retry %v, want %v", i, got, want)
+		}
+		// The listener counts it now.
+		ch, err := quicchan.Open(testContext(t), conn, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		converse(t, ch, accept(t, l))
+	}
+}
+
+// watchedSocket notes Retry packets (RFC 9000, section 17.2.5).
+type watchedSocket struct {
+	net.PacketConn
+	retried atomic.Bool
+}
+
+func (s *watchedSocket) ReadFrom(b []byte) (int, net.Addr, error) {
+	n, addr, err := s.PacketConn.ReadFrom(b)
+	if n > 0 && b[0]>>4 == 0xf {
+		s.retried.Store(true)
+	}
+	return n, addr, err
+}
+
+// quic-go would warn of a socket without these.
+func (s *watchedSocket) SetReadBuffer(int) error  { return nil }
+func (s *watchedSocket) SetWriteBuffer(int) error { return nil }
+
 func TestServeRefusesConnectionsBeyondTheLimit(t *testing.T) {
 	l, err := quicchan.Serve(newTransport(t), &quicchan.Options{MaxConnections: 1})
 	if err != nil {
@@ -137,7 +177,7 @@ func TestIdleConnectionIsClosed(t *testing.T) {
 
 // A peer that opens streams and says little or nothing holds up nobody.
 func TestSlowOpeners(t *testing.T) {
-	l := listen(t, &quicchan.Options{HandshakeTimeout: 500 * time.Millisecond, MaxStreams: 50})
+	l := listen(t, &quicchan.Options{HandshakeTimeout: time.Second, MaxStreams: 51})
 	conn := newRawClient(t, l.Addr(), l.Pin(), nil)
 	streams := make([]*quic.Stream, 50)
 	for i := range streams {
@@ -149,9 +189,18 @@ func TestSlowOpeners(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	start := time.Now()
+	// Neither another peer, nor itself once more.
 	converse(t, dial(t, l, nil), accept(t, l))
-	t.Logf("another peer was served in %v", time.Since(start))
+	start := time.Now()
+	a, err := quicchan.Open(testContext(t), conn, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	converse(t, a, accept(t, l))
+	if d := time.Since(start); d > 2*time.Second {
+		t.Errorf("served beside slow streams after %v", d)
+	}
+	a.Abort()
 	for i, stream := range streams {
 		stream.SetReadDeadline(time.Now().Add(5 * time.Second))
 		_, err := io.Copy(io.Discard, stream)
@@ -280,6 +329,45 @@ func TestOversize(t *testing.T) {
 	}
 	a, b = open(nil)
 	converse(t, a, b)
+}
+
+// A length is a claim: memory follows the bytes that arrive, even below the
+// limit.
+func TestLengthsAllocateNothing(t *testing.T) {
+	client, server := newConns(t, nil)
+	ctx := testContext(t)
+	const huge, n = 256 << 20, 8
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	for range n {
+		stream, err := client.OpenStream()
+		if err != nil {
+			t.Fatal(err)
+		}
+		// A message of one byte shows that what came before has been read,
+		// the header of a huge one follows, and a little of it.
+		head := binary.LittleEndian.AppendUint32([]byte("CKFY\x01\x00\x01\x01\x00\x00\x00*\x01"), huge)
+		if _, err := stream.Write(append(head, make([]byte, 300_000)...)); err != nil {
+			t.Fatal(err)
+		}
+		ch, err := quicchan.Accept(ctx, server, &quicchan.Options{MaxMessageSize: huge})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer ch.Abort()
+		if _, err := ch.Receive(ctx); err != nil {
+			t.Fatal(err)
+		}
+		// FIN: the channel ends once it has read all there is.
+		stream.Close()
+		if _, err := ch.Receive(ctx); !errors.Is(err, quicchan.ErrProtocol) {
+			t.Errorf("Receive: %v, want ErrProtocol", err)
+		}
+	}
+	runtime.ReadMemStats(&after)
+	if total := after.TotalAlloc - before.TotalAlloc; total > 64<<20 {
+		t.Errorf("%d lies of %d bytes allocated %d", n, huge, total)
+	}
 }
 
 // Garbage on the UDP port reaches nobody.
