@@ -87,7 +87,7 @@ func (s Spec) tcpBuffer() int {
 // Network is an open link. Its methods may be called concurrently.
 type Network struct {
 	client, server Host
-	up, down       *emulator.Pipe
+	stats          func() (up, down emulator.Stats)
 	close          func() error
 }
 
@@ -111,13 +111,13 @@ func Open(s Spec, kind Kind, seed uint64, o *Options) (*Network, error) {
 		if err != nil {
 			return nil, err
 		}
-		return &Network{n.Client(), n.Server(), n.Up(), n.Down(), n.Close}, nil
+		return &Network{n.Client(), n.Server(), n.Stats, n.Close}, nil
 	}
 	n, err := usernet.New(up, down, &usernet.Options{CongestionControl: opts.CongestionControl, TCPBuffer: opts.TCPBuffer})
 	if err != nil {
 		return nil, err
 	}
-	return &Network{n.Client(), n.Server(), n.Up(), n.Down(), n.Close}, nil
+	return &Network{n.Client(), n.Server(), n.Stats, n.Close}, nil
 }
 
 // Client is the host whose packets take the up direction.
@@ -126,8 +126,9 @@ func (n *Network) Client() Host { return n.client }
 // Server is the other host.
 func (n *Network) Server() Host { return n.server }
 
-// Stats returns what each direction has carried so far.
-func (n *Network) Stats() (up, down emulator.Stats) { return n.up.Stats(), n.down.Stats() }
+// Stats returns what each direction has carried so far, counted where packets
+// enter and leave the emulator.
+func (n *Network) Stats() (up, down emulator.Stats) { return n.stats() }
 
 // Close cuts the link and ends every connection, listener and goroutine of it.
 // What is on its way is lost. It may be called twice.

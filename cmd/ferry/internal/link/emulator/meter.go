@@ -2,31 +2,35 @@ package emulator
 
 import (
 	"runtime"
+	"sync/atomic"
 	"time"
 )
 
-// meter samples the processor time of short sections that do not overlap.
-type meter struct {
+// Meter samples the processor time of short sections of code. Enter and Leave
+// are called by one goroutine at a time, Total by anyone. [NewMeter] makes it.
+type Meter struct {
 	entered int64
-	sampled time.Duration
+	sampled atomic.Int64  // ns
 	reading time.Duration // what reading the clock costs
-}
-
-func newMeter() meter {
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	m := meter{reading: time.Hour}
-	for range 32 {
-		m.reading = min(m.reading, -threadTime()+threadTime())
-	}
-	return m
 }
 
 // sampleEvery is odd, so that sections of two kinds in turn are both sampled.
 const sampleEvery = 17
 
-// enter begins a section; leave takes what it returned.
-func (m *meter) enter() (lap time.Duration) {
+// NewMeter measures the clock first, for some microseconds.
+func NewMeter() *Meter {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	m := &Meter{reading: time.Hour}
+	for range 32 {
+		before := threadTime()
+		m.reading = min(m.reading, threadTime()-before)
+	}
+	return m
+}
+
+// Enter begins a section; Leave takes what it returned.
+func (m *Meter) Enter() (lap time.Duration) {
 	m.entered++
 	if m.entered%sampleEvery != 0 {
 		return -1
@@ -35,12 +39,14 @@ func (m *meter) enter() (lap time.Duration) {
 	return threadTime()
 }
 
-func (m *meter) leave(lap time.Duration) {
+// Leave ends the section that Enter began.
+func (m *Meter) Leave(lap time.Duration) {
 	if lap < 0 {
 		return
 	}
-	m.sampled += max(0, threadTime()-lap-m.reading)
+	m.sampled.Add(int64(max(0, threadTime()-lap-m.reading)))
 	runtime.UnlockOSThread()
 }
 
-func (m *meter) total() time.Duration { return m.sampled * sampleEvery }
+// Total is the processor time of all sections, estimated from every 17th.
+func (m *Meter) Total() time.Duration { return sampleEvery * time.Duration(m.sampled.Load()) }

@@ -24,7 +24,7 @@ type Pipe struct {
 	asleep int64 // when the courier will wake by itself; 0 while it works
 	spare  [][]byte
 	stats  Stats
-	meter  meter
+	meter  *Meter
 }
 
 // Options of [New]; nil and the zero value are good.
@@ -51,7 +51,7 @@ func New(cfg Config, deliver func(packet []byte), opts *Options) (*Pipe, error) 
 		wake:    make(chan struct{}, 1),
 		done:    make(chan struct{}),
 		tx:      transmitter{rate: cfg.Rate, limit: cfg.Queue},
-		meter:   newMeter(),
+		meter:   NewMeter(),
 	}
 	p.dice = newDice(&p.cfg)
 	if opts != nil && opts.FineTimer {
@@ -72,7 +72,7 @@ func (p *Pipe) Send(packet []byte) {
 	if p.closed {
 		return
 	}
-	lap := p.meter.enter()
+	lap := p.meter.Enter()
 	now := int64(time.Since(p.start))
 	f := p.dice.next()
 	p.stats.Offered.add(len(packet))
@@ -85,7 +85,7 @@ func (p *Pipe) Send(packet []byte) {
 			p.carry(now, packet, f)
 		}
 	}
-	p.meter.leave(lap)
+	p.meter.Leave(lap)
 }
 
 // carry decides when the packet arrives, if it does.
@@ -184,8 +184,8 @@ func (p *Pipe) due(batch [][]byte) ([][]byte, time.Duration) {
 	const most = 64 // packets handed over without looking at the clock
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	lap := p.meter.enter()
-	defer p.meter.leave(lap)
+	lap := p.meter.Enter()
+	defer p.meter.Leave(lap)
 	for _, packet := range batch {
 		p.stats.Delivered.add(len(packet))
 		p.stats.InFlight.Packets--
@@ -224,7 +224,7 @@ func (p *Pipe) Stats() Stats {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	s := p.stats
-	s.CPU = p.meter.total()
+	s.CPU = p.meter.Total()
 	return s
 }
 

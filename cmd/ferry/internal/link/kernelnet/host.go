@@ -19,6 +19,8 @@ type Host struct {
 	namespace namespace
 	device    io.ReadWriteCloser
 	reader    sync.WaitGroup
+	reading   *emulator.Meter
+	writing   *emulator.Meter
 
 	mu      sync.Mutex
 	closed  bool
@@ -31,7 +33,15 @@ func newHost(addr netip.Addr, mtu int, opts Options) (*Host, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Host{addr: addr, control: opts.CongestionControl, namespace: ns, device: device, sockets: map[io.Closer]struct{}{}}, nil
+	return &Host{
+		addr:      addr,
+		control:   opts.CongestionControl,
+		namespace: ns,
+		device:    device,
+		reading:   emulator.NewMeter(),
+		writing:   emulator.NewMeter(),
+		sockets:   map[io.Closer]struct{}{},
+	}, nil
 }
 
 // sendTo starts to put on the link what the kernel writes to the device.
@@ -39,7 +49,9 @@ func (h *Host) sendTo(link *emulator.Pipe) {
 	h.reader.Go(func() {
 		packet := make([]byte, emulator.MaxMTU)
 		for {
+			lap := h.reading.Enter()
 			n, err := h.device.Read(packet)
+			h.reading.Leave(lap)
 			if err != nil {
 				return
 			}
@@ -50,7 +62,11 @@ func (h *Host) sendTo(link *emulator.Pipe) {
 
 // arrived hands a packet to the kernel, which refuses one whose IP header is
 // damaged: it is lost, as at a real receiver.
-func (h *Host) arrived(packet []byte) { _, _ = h.device.Write(packet) }
+func (h *Host) arrived(packet []byte) {
+	lap := h.writing.Enter()
+	_, _ = h.device.Write(packet)
+	h.writing.Leave(lap)
+}
 
 // Addr is the host's IPv4 address.
 func (h *Host) Addr() netip.Addr { return h.addr }

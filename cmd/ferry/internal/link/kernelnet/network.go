@@ -125,11 +125,15 @@ func (n *Network) Client() *Host { return n.client }
 // Server is the other host.
 func (n *Network) Server() *Host { return n.server }
 
-// Up is the direction from the client to the server, to read its Stats.
-func (n *Network) Up() *emulator.Pipe { return n.up }
-
-// Down is the other direction.
-func (n *Network) Down() *emulator.Pipe { return n.down }
+// Stats returns what each direction has carried so far. CPU includes reading the
+// packets from the one device and writing them to the other, and so the
+// kernel's work on their arrival.
+func (n *Network) Stats() (up, down emulator.Stats) {
+	up, down = n.up.Stats(), n.down.Stats()
+	up.CPU += n.client.reading.Total() + n.server.writing.Total()
+	down.CPU += n.server.reading.Total() + n.client.writing.Total()
+	return up, down
+}
 
 // Close cuts the link, closes every socket of both hosts and removes the
 // namespaces. What is on its way is lost. It may be called twice.

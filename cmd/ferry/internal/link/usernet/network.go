@@ -112,11 +112,8 @@ func (n *Network) Client() *Host { return n.client }
 // Server is the other host.
 func (n *Network) Server() *Host { return n.server }
 
-// Up is the direction from the client to the server, to read its Stats.
-func (n *Network) Up() *emulator.Pipe { return n.up }
-
-// Down is the other direction.
-func (n *Network) Down() *emulator.Pipe { return n.down }
+// Stats returns what each direction has carried so far.
+func (n *Network) Stats() (up, down emulator.Stats) { return n.up.Stats(), n.down.Stats() }
 
 // Close cuts the link, aborts every connection and ends every goroutine of the
 // network. What is on its way is lost. It may be called twice.

@@ -76,7 +76,7 @@ func TestTCPOverABadLink(t *testing.T) {
 			if string(got.Sum(nil)) != string(sum.Sum(nil)) {
 				t.Error("the bytes differ")
 			}
-			up := n.Up().Stats()
+			up, _ := n.Stats()
 			if up.DroppedLoss.Packets == 0 || up.Corrupted.Packets == 0 || up.Reordered.Packets == 0 || up.Offered.Bytes < size {
 				t.Errorf("%+v", up)
 			}
