@@ -103,11 +103,11 @@ func (p *partials) acquire(entry int, mode fs.FileMode) (*partial, error) {
 		}
 		f = &partial{File: file, entry: entry}
 		p.open[entry] = f
-		p.evict()
 	}
 	p.turn++
 	f.turn = p.turn
 	f.users++
+	p.evict()
 	return f, nil
 }
 

@@ -168,7 +168,7 @@ func (t *store) WriteBlock(n uint32, data []byte, hash pipeline.Hash) error {
 	}
 	if t.m.Size < 0 {
 		if err := t.grow(int64(n)*int64(t.m.BlockSize) + int64(len(data))); err != nil {
-			return err
+			return classifyEntry(t.m.Entries[0].Path, err)
 		}
 	}
 	err := t.layout.spans(n, len(data), func(s span) error {
