@@ -125,22 +125,19 @@ func (l *lane) sendBlock(b *outBlock) error {
 	return nil
 }
 
-// quit takes the lane out of the transfer: what it had in flight goes back to
-// the front of the queue.
+// quit takes the lane out of the transfer: what it had in flight goes back
+// into the queue.
 func (l *lane) quit() {
 	s := l.s
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.lanes, l)
-	var back []*outBlock
 	for _, b := range s.flight {
 		if b.lane == l {
 			b.lane = nil
-			back = append(back, b)
+			s.enqueue(b)
 		}
 	}
-	slices.SortFunc(back, func(a, b *outBlock) int { return int(int64(a.n) - int64(b.n)) })
-	s.pending = append(back, s.pending...)
 	if len(s.lanes) > 0 { // no accept will say what was lost with this lane
 		for n := range l.told.all {
 			s.check.set(n)

@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -36,7 +37,7 @@ type sending struct {
 	reading uint32 // the next block to read; all below were
 	known   []Hash // of blocks below reading, where hashed
 	hashed  bitmap
-	pending []*outBlock          // read and hashed, to be sent
+	pending []*outBlock          // read and hashed, to be sent, in order
 	flight  map[uint32]*outBlock // read, not acknowledged: those of pending too
 	have    bitmap               // acknowledged, or held by the receiver
 	check   bitmap               // the receiver wants their hash
@@ -247,12 +248,18 @@ func (s *sending) offerBlock(b *outBlock) {
 		s.release(b)
 	} else if s.flight[b.n] == nil {
 		s.flight[b.n] = b
-		s.pending = append(s.pending, b)
+		s.enqueue(b)
 	} else {
 		b.acked = true
 		s.release(b)
 	}
 	s.wake.Broadcast()
+}
+
+// enqueue adds b to pending, which is in the order of the stream. s.mu is held.
+func (s *sending) enqueue(b *outBlock) {
+	i, _ := slices.BinarySearchFunc(s.pending, b.n, func(other *outBlock, n uint32) int { return cmp.Compare(other.n, n) })
+	s.pending = slices.Insert(s.pending, i, b)
 }
 
 // settle notes that the receiver has block n. s.mu is held.
@@ -334,7 +341,7 @@ func (s *sending) unsettle(n uint32) {
 	case b != nil && b.lane != nil:
 		b.lane.inflight -= int64(len(b.data))
 		b.lane = nil
-		s.pending = slices.Insert(s.pending, 0, b)
+		s.enqueue(b)
 	}
 }
 

@@ -311,7 +311,11 @@ func (v *session) speak() {
 		case <-v.ctx.Done():
 			return
 		case <-over:
-			v.cancel(v.conclude(v.t.Load()))
+			err := v.report(false) // what was written last
+			if err == nil {
+				err = v.conclude(v.t.Load())
+			}
+			v.cancel(err)
 			return
 		case <-v.news:
 		case <-tick.C:
