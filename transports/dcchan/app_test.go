@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -55,19 +57,42 @@ func receive(t *testing.T, c transport.Channel) string {
 	return string(m.Data)
 }
 
-// An application's connections, with its own handlers in place and pion's own
-// settings, pass the kit as ours do; so does an unordered channel.
+// appChannel closes the application's connections after both channels.
+type appChannel struct {
+	*dcchan.Channel
+	once  sync.Once
+	after func()
+}
+
+func (c *appChannel) Close() error {
+	err := c.Channel.Close()
+	c.once.Do(c.after)
+	return err
+}
+
+func (c *appChannel) Abort() error {
+	err := c.Channel.Abort()
+	c.once.Do(c.after)
+	return err
+}
+
+// An application's connections, with its own handlers in place, pass the kit
+// where their channels are ordered and where they are not.
 func TestKitOfApplication(t *testing.T) {
-	ordered, no := true, false
-	for name, init := range map[string]*webrtc.DataChannelInit{
-		"ordered":   {Ordered: &ordered},
-		"unordered": {Ordered: &no},
-	} {
-		t.Run(name, func(t *testing.T) {
+	for _, ordered := range []bool{true, false} {
+		t.Run(fmt.Sprintf("ordered=%v", ordered), func(t *testing.T) {
 			transporttest.Run(t, func(ctx context.Context) (a, b transport.Channel, err error) {
 				p, q := peer(t, dcchan.Configure), peer(t, dcchan.Configure)
-				a, b = appPair(t, p, q, init)
-				return a, b, nil
+				x, y := appPair(t, p, q, &webrtc.DataChannelInit{Ordered: &ordered})
+				var open atomic.Int32
+				open.Store(2)
+				after := func() {
+					if open.Add(-1) == 0 {
+						p.GracefulClose()
+						q.GracefulClose()
+					}
+				}
+				return &appChannel{Channel: x, after: after}, &appChannel{Channel: y, after: after}, nil
 			}, nil)
 		})
 	}
