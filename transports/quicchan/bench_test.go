@@ -23,6 +23,7 @@ func BenchmarkThroughput(b *testing.B) {
 }
 
 func benchmarkRaw(b *testing.B, size int) {
+	b.Helper()
 	client, server := newConns(b, &quic.Config{MaxStreamReceiveWindow: quicchan.DefaultReceiveWindow})
 	out, err := client.OpenUniStream()
 	if err != nil {
@@ -52,6 +53,7 @@ func benchmarkRaw(b *testing.B, size int) {
 }
 
 func benchmarkAdapter(b *testing.B, size int) {
+	b.Helper()
 	ch, peer, err := quicchan.Pair(b.Context())
 	if err != nil {
 		b.Fatal(err)

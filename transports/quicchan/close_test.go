@@ -68,7 +68,7 @@ func TestCloseDeliversEverything(t *testing.T) {
 					t.Fatalf("message %d: %d bytes, %v", i, len(got.Data), err)
 				}
 			}
-			if _, err := b.Receive(testContext(t)); err != io.EOF {
+			if _, err := b.Receive(testContext(t)); !errors.Is(err, io.EOF) {
 				t.Errorf("after the last: %v, want io.EOF", err)
 			}
 			if err := <-closed; err != nil {
@@ -112,6 +112,7 @@ func TestConnectionClosedRightAfterClose(t *testing.T) {
 }
 
 func closeConnectionAfterClose(t *testing.T, closer bool) {
+	t.Helper()
 	client, server := newConns(t, nil)
 	ctx := testContext(t)
 	a, err := quicchan.Open(ctx, client, nil)
@@ -139,7 +140,7 @@ func closeConnectionAfterClose(t *testing.T, closer bool) {
 			t.Fatalf("message %d: %v", i, err)
 		}
 	}
-	if _, err := b.Receive(ctx); err != io.EOF {
+	if _, err := b.Receive(ctx); !errors.Is(err, io.EOF) {
 		t.Errorf("after the last: %v, want io.EOF", err)
 	}
 	err = b.Close()

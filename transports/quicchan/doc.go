@@ -65,14 +65,19 @@
 // close it, with code 0; a listener's connection closes with its peer's, or with
 // its last channel once the listener is closed. Half-close is supported.
 //
+// Close waits for a slow reader as long as he reads: what QUIC's windows have
+// taken in counts for nothing, the reader's notices do.
+//
 // Abort resets the stream, or closes a connection of its own, with code 1; the
 // peer's Receive returns what it had taken in and then transport.ErrAborted.
 //
 // A vanished peer is noticed within Options.DeadPeer, 8 s unless set otherwise,
 // also in silence: the connection probes every quarter of it and gives up after
 // three quarters without an answer. For the same reason an idle channel stays
-// open for ever. On a connection of the application's its quic.Config decides;
-// quic-go's own default is to end idle connections after 30 s.
+// open for ever. A listener that was killed and started again with the same
+// certificate says so to the first message its old peers send (RFC 9000, section
+// 10.3). On a connection of the application's its quic.Config decides; quic-go's
+// own default is to end idle connections after 30 s.
 //
 // # Security
 //

@@ -3,6 +3,7 @@ package quicchan_test
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"io"
 	"log"
@@ -43,7 +44,7 @@ func Example() {
 	defer ch.Close()
 	for {
 		msg, err := ch.Receive(ctx)
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			break
 		}
 		if err != nil {

@@ -7,7 +7,7 @@ import (
 	"github.com/chunkferry/chunkferry/transports/quicchan"
 )
 
-func TestKit(t *testing.T) {
+func TestConformance(t *testing.T) {
 	transporttest.Run(t, quicchan.Pair, &transporttest.Options{
 		Cut:  quicchan.CutPair,
 		Many: quicchan.ManyPair,

@@ -69,7 +69,7 @@ type Options struct {
 	DeadPeer time.Duration
 
 	// Pin is the SHA-256, in hexadecimal, of the one certificate that Connect
-	// and Dial accept; "" means that TLS decides.
+	// and Dial accept, in place of what TLS says; "" means that TLS decides.
 	Pin string
 
 	// TLS is cloned. Dialling: nil means the system's roots. Listening: it

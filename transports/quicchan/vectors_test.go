@@ -30,7 +30,7 @@ type vector struct {
 	Code     int      // of the reset that answers, if any
 }
 
-func unhex(t testing.TB, s string) []byte {
+func unhex(t *testing.T, s string) []byte {
 	t.Helper()
 	b, err := hex.DecodeString(strings.ReplaceAll(s, " ", ""))
 	if err != nil {
@@ -58,6 +58,7 @@ func TestVectors(t *testing.T) {
 }
 
 func (v vector) check(t *testing.T, client, server *quic.Conn) {
+	t.Helper()
 	ctx := testContext(t)
 	stream, err := client.OpenStreamSync(ctx)
 	if err != nil {
@@ -93,6 +94,7 @@ func (v vector) check(t *testing.T, client, server *quic.Conn) {
 }
 
 func (v vector) checkChannel(ctx context.Context, t *testing.T, ch *quicchan.Channel) {
+	t.Helper()
 	if p := ch.Properties(); p.Label != v.Label {
 		t.Errorf("label %q, want %q", p.Label, v.Label)
 	}
@@ -114,7 +116,7 @@ func (v vector) checkChannel(ctx context.Context, t *testing.T, ch *quicchan.Cha
 	if want == nil || !errors.Is(err, want) {
 		t.Errorf("after the messages: %v, want %s", err, v.End)
 	}
-	if aborted := errors.Is(err, transport.ErrAborted); aborted != (want != io.EOF) {
+	if aborted := errors.Is(err, transport.ErrAborted); aborted != (v.End != "EOF") {
 		t.Errorf("%v: is ErrAborted %v", err, aborted)
 	}
 }
