@@ -65,7 +65,21 @@ func (c *conn) Close() error {
 
 type packetConn struct {
 	*gonet.UDPConn
-	closed atomic.Bool
+	options *tcpip.SocketOptions
+	closed  atomic.Bool
+}
+
+// SetReadBuffer and SetWriteBuffer are there for code that expects a
+// *net.UDPConn, such as quic-go.
+
+func (c *packetConn) SetReadBuffer(bytes int) error {
+	c.options.SetReceiveBufferSize(int64(bytes), true)
+	return nil
+}
+
+func (c *packetConn) SetWriteBuffer(bytes int) error {
+	c.options.SetSendBufferSize(int64(bytes), true)
+	return nil
 }
 
 func (c *packetConn) ReadFrom(b []byte) (int, net.Addr, error) {

@@ -62,13 +62,14 @@ func (h *Host) ListenPacket(port uint16) (net.PacketConn, error) {
 	if terr != nil {
 		return nil, fmt.Errorf("usernet: UDP socket: %s", terr)
 	}
-	ep.SocketOptions().SetSendBufferSize(udpBuffer, true)
-	ep.SocketOptions().SetReceiveBufferSize(udpBuffer, true)
+	options := ep.SocketOptions()
+	options.SetSendBufferSize(udpBuffer, true)
+	options.SetReceiveBufferSize(udpBuffer, true)
 	if terr := ep.Bind(h.full(port)); terr != nil {
 		ep.Close()
 		return nil, fmt.Errorf("usernet: listen on UDP port %d: %w", port, standard(stackError(terr)))
 	}
-	return &packetConn{UDPConn: gonet.NewUDPConn(&queue, ep)}, nil
+	return &packetConn{UDPConn: gonet.NewUDPConn(&queue, ep), options: options}, nil
 }
 
 func (h *Host) full(port uint16) tcpip.FullAddress {
