@@ -6,7 +6,6 @@ import (
 	"net"
 	"net/http"
 	"sync"
-	"sync/atomic"
 )
 
 // gatherSize is how much of a message is handed to the kernel (or to TLS) at
@@ -18,8 +17,8 @@ const gatherSize = 64 << 10
 // ended.
 type stream struct {
 	io.ReadWriteCloser
-	masked bool                  // frames are a client's
-	ended  atomic.Pointer[error] // what Read has returned
+	masked bool  // frames are a client's
+	ended  error // what Read has met; the reader's
 
 	mu   sync.Mutex // guards the fields below
 	next int        // bytes of the data frame that is expected
@@ -29,21 +28,19 @@ type stream struct {
 
 // Read passes what comes with an error first, and then the error.
 func (s *stream) Read(p []byte) (int, error) {
-	if err := s.ended.Load(); err != nil {
-		return 0, *err
+	if s.ended != nil {
+		return 0, s.ended
 	}
 	n, err := s.ReadWriteCloser.Read(p)
-	if err != nil {
-		s.ended.Store(&err)
-		if n > 0 {
-			return n, nil
-		}
+	s.ended = err
+	if n > 0 {
+		return n, nil
 	}
 	return n, err
 }
 
 // broken reports whether something was read for and did not come.
-func (s *stream) broken() bool { return s.ended.Load() != nil }
+func (s *stream) broken() bool { return s.ended != nil }
 
 // expect announces a message of size bytes, unfragmented: Write holds its bytes
 // back and lets them go with the last one.
