@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"os"
 	"strconv"
 	"time"
 
@@ -64,7 +65,7 @@ second Ctrl-C ends at once, and still nothing that has arrived is lost.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return f.run(cmd) },
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&f.dir, "dir", ".", "`directory` that files are put into")
+	flags.StringVar(&f.dir, "dir", ".", "`directory` that files are put into; made if it is missing")
 	flags.StringVar(&f.listen, "listen", ":4433", "`host:port` to listen on, TCP and UDP; port 0 takes a free one")
 	flags.StringVar(&f.host, "host", "", "`host` to put into the URL (default: found out)")
 	flags.StringVar(&f.token, "token", "", "access `token` that senders need (default: a random one, kept for the directory)")
@@ -95,6 +96,9 @@ func (f *serveFlags) run(cmd *cobra.Command) error {
 	}
 	if f.token == "" {
 		f.token = id.token
+	}
+	if err := os.MkdirAll(f.dir, 0o755); err != nil {
+		return err
 	}
 	sink, err := dirsink.New(f.dir, &dirsink.Options{
 		Overwrite: dirsink.Overwrite(f.overwrite),
