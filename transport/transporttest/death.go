@@ -76,7 +76,7 @@ func (e *env) abortsAfter(ctx context.Context, wait time.Duration) error {
 	}
 	pause(ctx, wait)
 	if supported, err := e.aborts(ctx, a, b); err != nil || !supported {
-		return nil // abort-peer tells
+		return err
 	}
 	pause(ctx, wait)
 	if err := e.receiveAll(ctx, b, x); err != nil {
@@ -96,9 +96,7 @@ func abortHere(ctx context.Context, e *env) error {
 		return err
 	}
 	if _, ok := a.(transport.Aborter); !ok {
-		_, err := e.aborts(ctx, b, a)
-		_ = err // the channel is stalled: abort-peer tells
-		return nil
+		return want("Abort of a channel without the ability", transport.Abort(a), errors.ErrUnsupported)
 	}
 	drained, received := make(chan error, 1), make(chan error, 1)
 	if full {
