@@ -115,5 +115,5 @@ func (c *Channel) Properties() transport.Properties {
 }
 
 // Conn returns the connection, for its addresses and statistics; nil if the
-// channel was made by New.
+// channel was made by New. The connection of a dialled channel ends with it.
 func (c *Channel) Conn() *quic.Conn { return c.conn }

@@ -2,8 +2,10 @@ package quicchan_test
 
 import (
 	"errors"
+	"sync"
 	"testing"
 
+	"github.com/chunkferry/chunkferry/transport"
 	"github.com/chunkferry/chunkferry/transports/quicchan"
 )
 
@@ -47,6 +49,42 @@ func TestNewOnStreamThatEnded(t *testing.T) {
 	client.CloseWithError(0, "")
 	if _, err := quicchan.New(stream, nil); err == nil {
 		t.Error("no error")
+	}
+}
+
+// A channel that nobody reads, however much it has grown its window before,
+// leaves the others of its connection alone.
+func TestStalledChannelLeavesOthersAlone(t *testing.T) {
+	for _, before := range []int{0, 32 << 20} {
+		as, bs, err := quicchan.ManyPair(testContext(t), 2)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range as {
+			t.Cleanup(func() { transport.Abort(as[i]); transport.Abort(bs[i]) })
+		}
+		transfer(t, as[0], bs[0], before)
+		for as[0].Send(make([]byte, 48<<10)) == nil { // until full
+		}
+		transfer(t, as[1], bs[1], 16<<20)
+	}
+}
+
+// transfer moves size bytes from a to b.
+func transfer(t *testing.T, a, b transport.Channel, size int) {
+	t.Helper()
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	msg := make([]byte, 48<<10)
+	wg.Go(func() {
+		for sent := 0; sent < size; sent += len(msg) {
+			send(t, a, msg)
+		}
+	})
+	for got := 0; got < size; got += len(msg) {
+		if _, err := b.Receive(testContext(t)); err != nil {
+			t.Fatalf("after %d bytes: %v", got, err)
+		}
 	}
 }
 

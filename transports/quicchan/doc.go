@@ -51,9 +51,11 @@
 // receiver refuses a longer one by its header, before reading or allocating.
 //
 // Properties.ReceiveBuffer is the stream's flow-control window, which QUIC
-// enforces, and pump's inbox. The channels of a connection share a window of two
-// and a half times that, so that two channels that nobody reads leave the others
-// alone; three do not. Use a connection each for readers that may stall.
+// enforces, and pump's inbox. The channels of a connection share a window that
+// is at least one and a half, at most two and a half times that of any of them.
+// So one channel that nobody reads leaves the others alone; several may bring
+// them to a standstill until somebody reads. Use a connection each for readers
+// that may stall.
 //
 // # Closing
 //
@@ -91,7 +93,7 @@
 // section 8.1.2). Streams beyond Options.MaxStreams end the connection. A
 // preamble must arrive within Options.HandshakeTimeout, a first channel within
 // Options.IdleTimeout. Until a channel has been accepted nothing of it is read
-// but the preamble, so a connection can fill 768 KiB and no more; lengths from
+// but the preamble, so a connection can fill 2 MiB and no more; lengths from
 // the wire allocate nothing until bytes arrive. No early data (0-RTT) is
 // accepted, as it can be replayed.
 //

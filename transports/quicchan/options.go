@@ -26,7 +26,7 @@ const (
 // before anybody reads.
 const (
 	firstStreamWindow     = 512 << 10
-	firstConnectionWindow = 768 << 10
+	firstConnectionWindow = 2 << 20
 )
 
 // maxMessageSize is the largest limit that makes sense.
@@ -149,7 +149,7 @@ func (o Options) quicConfig() *quic.Config {
 		KeepAlivePeriod:                o.DeadPeer / 4,
 		InitialStreamReceiveWindow:     min(firstStreamWindow, window),
 		MaxStreamReceiveWindow:         window,
-		InitialConnectionReceiveWindow: min(firstConnectionWindow, window),
+		InitialConnectionReceiveWindow: min(firstConnectionWindow, window*5/2),
 		MaxConnectionReceiveWindow:     window * 5 / 2,
 		MaxIncomingStreams:             int64(o.MaxStreams),
 		MaxIncomingUniStreams:          -1,

@@ -295,7 +295,7 @@ func TestUnacceptedChannelsAreBounded(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	if limit := 800 << 10; sent > limit {
+	if limit := 2<<20 + 64<<10; sent > limit {
 		t.Errorf("a peer could send %d bytes on channels that nobody accepted, want at most %d", sent, limit)
 	}
 }
