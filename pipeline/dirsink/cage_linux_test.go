@@ -17,9 +17,9 @@ import (
 	"github.com/chunkferry/chunkferry/pipeline/dirsink"
 )
 
-func init() {
-	children["full disk"] = fullDisk
-	children["file size limit"] = fileSizeLimit
+var systemChildren = map[string]func(args []string) error{
+	"full disk":       fullDisk,
+	"file size limit": fileSizeLimit,
 }
 
 // checkSparse fails if the file occupies more than limit bytes.

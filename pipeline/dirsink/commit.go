@@ -62,9 +62,6 @@ func (t *store) commit(ctx context.Context, size int64, root pipeline.Hash) (*pi
 	if err := t.state.dir.Rename(commitName, receiptName); err != nil {
 		return nil, err
 	}
-	if err := syncDir(t.state.dir); err != nil {
-		return nil, err
-	}
 	t.state.finish()
 	return t.plan.receipt(t.m), nil
 }

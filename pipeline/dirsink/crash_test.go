@@ -26,7 +26,12 @@ var children = map[string]func(args []string) error{"writer": writer}
 const childVar = "DIRSINK_TEST_CHILD"
 
 func TestMain(m *testing.M) {
-	if child := children[os.Getenv(childVar)]; child != nil {
+	name := os.Getenv(childVar)
+	child := children[name]
+	if child == nil {
+		child = systemChildren[name]
+	}
+	if child != nil {
 		if err := child(os.Args[1:]); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)

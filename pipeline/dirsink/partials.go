@@ -204,8 +204,8 @@ func (p *partials) takeDirty() (entries []int, grown bool, lost error) {
 	return entries, grown, p.lost
 }
 
-// sync makes what was written before durable, and with times also the times
-// of the files. When it fails the operating system may have dropped data that
+// sync makes what was written before durable. With times set it includes the
+// times of the files but not their names, which are about to change. When it fails the operating system may have dropped data that
 // was written, so it fails from then on.
 func (p *partials) sync(times bool) error {
 	entries, grown, err := p.takeDirty()
@@ -239,7 +239,7 @@ func (p *partials) syncEntries(entries []int, grown, times bool) error {
 			return err
 		}
 	}
-	if grown {
+	if grown && !times {
 		return syncDir(p.dir)
 	}
 	return nil

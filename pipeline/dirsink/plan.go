@@ -64,7 +64,7 @@ func (p *plan) save(dir *os.Root) error {
 		return err
 	}
 	sum := blake3.Sum256(text)
-	return writeFile(dir, commitName, fmt.Appendf(nil, "%x\n%s", sum, text))
+	return writeFile(dir, commitName, fmt.Appendf(nil, "%x\n%s", sum, text), true)
 }
 
 // loadPlan reads a plan or receipt of the manifest with the given digest. It

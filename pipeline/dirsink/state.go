@@ -178,22 +178,33 @@ func openDir(parent *os.Root, name string, perm fs.FileMode) (*os.Root, error) {
 	return dir, nil
 }
 
-// writeFile puts a small file in place atomically and durably.
-func writeFile(dir *os.Root, name string, data []byte) error {
+// syncNames makes the way to the state directory durable.
+func (s *state) syncNames() error {
+	all, err := openDir(s.top, StateDir, 0)
+	if err != nil {
+		return err
+	}
+	defer all.Close()
+	return errors.Join(syncDir(s.dir), syncDir(all), syncDir(s.top))
+}
+
+// writeFile puts a small file in place atomically: it is whole after a crash
+// of the process, and if durable is set after a power failure.
+func writeFile(dir *os.Root, name string, data []byte, durable bool) error {
 	tmp := name + ".new"
 	f, err := dir.OpenFile(tmp, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
 	if err != nil {
 		return err
 	}
 	_, err = f.Write(data)
-	if err == nil {
+	if err == nil && durable {
 		err = f.Sync()
 	}
 	if err := errors.Join(err, f.Close()); err != nil {
 		dir.Remove(tmp)
 		return err
 	}
-	if err := dir.Rename(tmp, name); err != nil {
+	if err := dir.Rename(tmp, name); err != nil || !durable {
 		return err
 	}
 	return syncDir(dir)

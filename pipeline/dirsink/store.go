@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"sync"
+	"sync/atomic"
 
 	"github.com/chunkferry/chunkferry/pipeline"
 )
@@ -27,8 +28,9 @@ type store struct {
 	files   *partials
 	journal *os.File
 	seed    uint32
-	begun   bool    // the journal is new
-	damage  []error // found when opening
+	begun   bool        // the journal is new
+	named   atomic.Bool // the way to it is durable
+	damage  []error     // found when opening
 
 	plan    *plan        // what an earlier or failed commit had decided
 	placed  map[int]bool // entries that it has put under their final names
@@ -147,7 +149,7 @@ func (t *store) openJournal() error {
 func (t *store) beginJournal(id [16]byte) error {
 	h := journalHeader{id: id, digest: t.digest}
 	rand.Read(h.nonce[:])
-	if err := writeFile(t.state.dir, journalName, h.encode()); err != nil {
+	if err := writeFile(t.state.dir, journalName, h.encode(), false); err != nil {
 		return err
 	}
 	f, err := t.state.dir.OpenFile(journalName, os.O_RDWR|os.O_APPEND, 0)
@@ -212,7 +214,17 @@ func (t *store) Sync(ctx context.Context) error {
 	if err := t.files.sync(false); err != nil {
 		return classify(err)
 	}
-	return classify(syncData(t.journal))
+	if err := syncData(t.journal); err != nil {
+		return classify(err)
+	}
+	if t.named.Load() {
+		return nil
+	}
+	if err := t.state.syncNames(); err != nil {
+		return classify(err)
+	}
+	t.named.Store(true)
+	return nil
 }
 
 // Suspend implements [pipeline.Store].
