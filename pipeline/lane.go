@@ -10,7 +10,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/chunkferry/chunkferry/chunker"
 	"github.com/chunkferry/chunkferry/transport"
 )
 
@@ -26,6 +25,7 @@ type lane struct {
 	cancel context.CancelCauseFunc // its cause says why the lane ended
 
 	heard    atomic.Int64 // nanoseconds since s.began when the receiver last spoke
+	sent     atomic.Int64 // payload bytes that the channel took
 	arrived  atomic.Int64 // payload bytes that the receiver says have come
 	spoke    atomic.Int64 // when we last sent anything
 	pings    [2]time.Duration
@@ -44,26 +44,6 @@ type lane struct {
 // minWindow is what may be unacknowledged on all lanes together before
 // anything is known about the path.
 const minWindow = 4 << 20
-
-// chunkFor returns the payload of a chunk that suits the channel.
-func chunkFor(ch transport.Channel, wanted int) (int, error) {
-	p, declared := transport.PropertiesOf(ch)
-	if declared && (!p.Ordered || !p.Reliable) {
-		return 0, fmt.Errorf("%w: it is not ordered and reliable", ErrUnfit)
-	}
-	room := p.MaxMessageSize - chunker.FrameHeaderSize
-	if room < minChunk {
-		return 0, fmt.Errorf("%w: messages of %d bytes are too small", ErrUnfit, p.MaxMessageSize)
-	}
-	if wanted == 0 {
-		wanted = 128<<10 - chunker.FrameHeaderSize
-	}
-	return min(wanted, room), nil
-}
-
-// minChunk is the least payload of a chunk but the last of a block: it bounds
-// the number of messages for a block.
-const minChunk = 1 << 10
 
 func (l *lane) now() time.Duration { return time.Since(l.s.began) }
 
@@ -154,6 +134,7 @@ func (l *lane) watch() {
 	tick := time.NewTicker(l.s.opts.StallTimeout / 8)
 	defer tick.Stop()
 	moved, since := int64(-1), l.now()
+	stuck := max(stuckTimeout, 5*l.s.opts.StallTimeout)
 	for {
 		select {
 		case <-l.ctx.Done():
@@ -165,12 +146,9 @@ func (l *lane) watch() {
 			l.cancel(fmt.Errorf("%w: nothing heard for %v", ErrIdle, silent.Round(time.Millisecond)))
 			return
 		}
-		l.s.mu.Lock()
-		busy := l.inflight > 0
-		l.s.mu.Unlock()
-		if at := l.arrived.Load(); at != moved || !busy {
+		if at := l.arrived.Load(); at != moved || at >= l.sent.Load() {
 			moved, since = at, now
-		} else if now-since > 15*l.s.opts.StallTimeout {
+		} else if now-since > stuck {
 			l.cancel(fmt.Errorf("%w: nothing arrives for %v", ErrIdle, (now - since).Round(time.Millisecond)))
 			return
 		}
@@ -180,6 +158,10 @@ func (l *lane) watch() {
 		}
 	}
 }
+
+// stuckTimeout is how long nothing may arrive of what was sent, although the
+// receiver speaks. It leaves the time for a chunk at the slowest rate limit.
+const stuckTimeout = 10 * time.Second
 
 // pingEvery is how often a sender that has nothing to send shows life.
 const pingEvery = 5 * time.Second

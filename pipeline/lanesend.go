@@ -109,9 +109,10 @@ func (l *lane) sendBlock(b *outBlock) error {
 	if err := l.wire.text(l.ctx, &block{Block: b.n, Size: len(data), Hash: b.hash}); err != nil {
 		return err
 	}
-	h := chunker.FrameHeader{Frame: b.n, Total: uint32((len(data) + l.wire.chunk - 1) / l.wire.chunk)}
+	chunk := int(l.wire.chunk.Load())
+	h := chunker.FrameHeader{Frame: b.n, Total: uint32((len(data) + chunk - 1) / chunk)}
 	for ; h.Index < h.Total; h.Index++ {
-		part := data[:min(len(data), l.wire.chunk)]
+		part := data[:min(len(data), chunk)]
 		data = data[len(part):]
 		if err := s.rate.wait(l.ctx, len(part)); err != nil {
 			return err
@@ -120,6 +121,7 @@ func (l *lane) sendBlock(b *outBlock) error {
 			return err
 		}
 		s.accepted.Add(int64(len(part)))
+		l.sent.Add(int64(len(part)))
 		l.spoke.Store(int64(l.now()))
 	}
 	return nil

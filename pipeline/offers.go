@@ -124,6 +124,8 @@ func (v *session) join(m *join) error {
 // serve attaches the session to t once it is open, and tells the sender.
 // again says that t was over already.
 func (v *session) serve(t *transfer, takeover bool) (again bool, err error) {
+	v.busy.Store(true)
+	defer v.busy.Store(false)
 	select {
 	case <-t.ready:
 	case <-v.ctx.Done():

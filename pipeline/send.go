@@ -67,8 +67,9 @@ type SendOptions struct {
 	// the same size. Default 1 MiB.
 	BlockSize int
 
-	// ChunkSize is the payload of a message, in bytes. Default 128 KiB less
-	// the header, or what the channel takes if that is less.
+	// ChunkSize is the largest payload of a message, in bytes, at least 1 KiB.
+	// A slow path gets smaller ones, down to 16 KiB. Default 128 KiB less the
+	// header, or what the channel takes if that is less.
 	ChunkSize int
 
 	// MaxBuffered bounds the content held in memory, in bytes: what is read
@@ -129,6 +130,8 @@ func (o *SendOptions) withDefaults() (SendOptions, error) {
 		return d, fmt.Errorf("%w: block size %d is not a power of two from %d to %d", ErrInvalid, d.BlockSize, minBlockSize, maxBlockSize)
 	case d.Streams < 0, d.ChunkSize < 0, d.MaxBuffered < 0, d.Stagger < 0, d.OpenTimeout < 0, d.StallTimeout < 0:
 		return d, fmt.Errorf("%w: negative option", ErrInvalid)
+	case d.ChunkSize != 0 && d.ChunkSize < 1<<10:
+		return d, fmt.Errorf("%w: chunk size %d, at least %d", ErrInvalid, d.ChunkSize, 1<<10)
 	case d.Rate != 0 && d.Rate < 16<<10:
 		return d, fmt.Errorf("%w: rate of %d bytes per second, at least %d", ErrInvalid, d.Rate, 16<<10)
 	case len(d.Key) > 0 && len(d.Key) < 16:

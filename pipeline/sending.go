@@ -292,7 +292,7 @@ func (s *sending) acknowledge(l *lane, m *ack) {
 		}
 	}
 	l.window.arrived(m.Received, l.now())
-	l.wire.setHigh(l.window.rate, l.window.rtt)
+	l.wire.adapt(l.window.rate, l.window.rtt)
 	s.durable = max(s.durable, min(m.Durable, s.ackedBytes))
 	s.wake.Broadcast()
 }

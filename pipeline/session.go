@@ -39,6 +39,7 @@ type session struct {
 
 	t    atomic.Pointer[transfer] // once attached
 	live atomic.Bool              // accept was sent
+	busy atomic.Bool              // waits for the sink, and does not listen
 
 	mu       sync.Mutex // guards the fields below
 	acked    []uint32   // to be acknowledged
@@ -340,6 +341,9 @@ func (v *session) overdue() error {
 	v.srv.mu.Unlock()
 	if stranger && now > v.srv.opts.HandshakeTimeout {
 		return fmt.Errorf("%w: no transfer asked for within %v", ErrIdle, v.srv.opts.HandshakeTimeout)
+	}
+	if v.busy.Load() {
+		v.heard.Store(int64(now))
 	}
 	if silent := now - time.Duration(v.heard.Load()); silent > v.srv.opts.IdleTimeout {
 		return fmt.Errorf("%w: nothing heard for %v", ErrIdle, silent.Round(time.Millisecond))

@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"sync/atomic"
 	"time"
 
@@ -16,41 +17,60 @@ import (
 // wire sends messages on a channel and waits for room when it is full. text
 // may be called by several goroutines, frame by one at a time.
 type wire struct {
-	ch    transport.Channel
-	chunk int          // payload bytes of a chunk
-	most  int          // bytes that the channel buffers at most
-	high  atomic.Int64 // bytes to buffer before waiting
-	buf   []byte
+	ch        transport.Channel
+	mostChunk int          // payload bytes of a chunk at most
+	mostHigh  int          // bytes that the channel buffers at most
+	chunk     atomic.Int64 // payload bytes of a chunk
+	high      atomic.Int64 // bytes to buffer before waiting
+	buf       []byte
 }
 
-// Bounds of what waits in a channel's queue. A control message waits behind
-// it, so it should be a matter of time, not of size.
+// A control message waits behind what is in the channel's queue, and a chunk
+// is the least that can be there. So both are a matter of time and not of
+// size, as soon as the rate of the path is known.
 const (
-	highFirst = 512 << 10
-	highLeast = 256 << 10
-	highMost  = 4 << 20
-	highTime  = 250 * time.Millisecond
+	chunkLeast = 16 << 10
+	chunkMost  = 128<<10 - chunker.FrameHeaderSize
+	chunkTime  = 60 * time.Millisecond
+	highFirst  = 512 << 10
+	highMost   = 16 << 20
+	highTime   = 250 * time.Millisecond
 )
 
+// newWire checks that ch is fit. wanted is the largest chunk, 0 for the
+// default.
 func newWire(ch transport.Channel, wanted int) (*wire, error) {
-	w := &wire{ch: ch, most: highMost}
-	if p, ok := transport.PropertiesOf(ch); ok && p.MaxBuffered > 0 {
-		w.most = min(w.most, p.MaxBuffered)
+	p, declared := transport.PropertiesOf(ch)
+	w := &wire{ch: ch, mostHigh: highMost}
+	if declared && p.MaxBuffered > 0 {
+		w.mostHigh = min(w.mostHigh, p.MaxBuffered)
 	}
-	w.high.Store(int64(min(highFirst, w.most)))
-	var err error
-	w.chunk, err = chunkFor(ch, wanted)
-	return w, err
+	if wanted == 0 {
+		wanted = chunkMost
+	}
+	w.mostChunk = min(wanted, p.MaxMessageSize-chunker.FrameHeaderSize)
+	w.chunk.Store(int64(w.mostChunk))
+	w.high.Store(int64(min(highFirst, w.mostHigh)))
+	switch {
+	case declared && (!p.Ordered || !p.Reliable):
+		return w, fmt.Errorf("%w: it is not ordered and reliable", ErrUnfit)
+	case p.MaxMessageSize < transport.MessageSizeFloor:
+		return w, fmt.Errorf("%w: messages of at most %d bytes", ErrUnfit, p.MaxMessageSize)
+	}
+	return w, nil
 }
 
-// setHigh lets the queue hold what the path takes in a quarter of a second;
-// but two round trips at least, because some carriers count what is not
-// acknowledged (WebRTC).
-func (w *wire) setHigh(rate float64, rtt time.Duration) {
-	if rate > 0 {
-		high := int64(rate * max(highTime, 2*rtt).Seconds())
-		w.high.Store(min(max(high, highLeast), int64(w.most)))
+// adapt fits chunk and queue to a path of so many bytes per second. Some
+// carriers count what is not acknowledged yet (WebRTC), so that half of the
+// queue, which is where sending resumes, must be more than a round trip.
+func (w *wire) adapt(rate float64, rtt time.Duration) {
+	if rate <= 0 {
+		return
 	}
+	chunk := min(max(int64(rate*chunkTime.Seconds()), chunkLeast), int64(w.mostChunk))
+	high := max(int64(rate*max(highTime, 4*rtt).Seconds()), 4*chunk)
+	w.chunk.Store(chunk)
+	w.high.Store(min(high, int64(w.mostHigh)))
 }
 
 // text sends a control message.
@@ -64,7 +84,7 @@ func (w *wire) frame(ctx context.Context, h chunker.FrameHeader, payload []byte)
 	w.buf = chunker.AppendFrame(w.buf[:0], h, payload)
 	high := int(w.high.Load())
 	if held := w.ch.BufferedAmount(); held > 0 && held+len(w.buf) > high {
-		if err := transport.Drain(ctx, w.ch, high/4); err != nil {
+		if err := transport.Drain(ctx, w.ch, high/2); err != nil {
 			return err
 		}
 	}
