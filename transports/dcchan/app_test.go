@@ -57,9 +57,11 @@ func receive(t *testing.T, c transport.Channel) string {
 	return string(m.Data)
 }
 
-// appChannel closes the application's connections after both channels.
+// appChannel is a channel on connections of an application that closes both after
+// their last channel, and its own if it must abort.
 type appChannel struct {
 	*dcchan.Channel
+	own   *webrtc.PeerConnection
 	once  sync.Once
 	after func()
 }
@@ -71,31 +73,39 @@ func (c *appChannel) Close() error {
 }
 
 func (c *appChannel) Abort() error {
-	err := c.Channel.Abort()
+	err := errors.Join(c.own.Close(), c.Channel.Abort())
 	c.once.Do(c.after)
 	return err
 }
 
 // An application's connections, with its own handlers in place, pass the kit
-// where their channels are ordered and where they are not.
-func TestKitOfApplication(t *testing.T) {
-	for _, ordered := range []bool{true, false} {
-		t.Run(fmt.Sprintf("ordered=%v", ordered), func(t *testing.T) {
-			transporttest.Run(t, func(ctx context.Context) (a, b transport.Channel, err error) {
-				p, q := peer(t, dcchan.Configure), peer(t, dcchan.Configure)
-				x, y := appPair(t, p, q, &webrtc.DataChannelInit{Ordered: &ordered})
-				var open atomic.Int32
-				open.Store(2)
-				after := func() {
-					if open.Add(-1) == 0 {
-						p.GracefulClose()
-						q.GracefulClose()
-					}
-				}
-				return &appChannel{Channel: x, after: after}, &appChannel{Channel: y, after: after}, nil
-			}, nil)
-		})
+// with channels that are not ordered.
+func TestKitUnordered(t *testing.T) {
+	cutPair := func(context.Context) (a, b transport.Channel, cut func(), err error) {
+		left, right := &hole{PacketConn: socket(t)}, &hole{PacketConn: socket(t)}
+		p, closeP := openPeer(t, left, dcchan.Configure)
+		q, closeQ := openPeer(t, right, dcchan.Configure)
+		ordered := false
+		x, y := appPair(t, p, q, &webrtc.DataChannelInit{Ordered: &ordered})
+		var open atomic.Int32
+		open.Store(2)
+		after := func() {
+			if open.Add(-1) == 0 {
+				closeP()
+				closeQ()
+			}
+		}
+		cut = func() {
+			left.cut.Store(true)
+			right.cut.Store(true)
+		}
+		return &appChannel{Channel: x, own: p, after: after}, &appChannel{Channel: y, own: q, after: after}, cut, nil
 	}
+	pair := func(ctx context.Context) (a, b transport.Channel, err error) {
+		a, b, _, err = cutPair(ctx)
+		return a, b, err
+	}
+	transporttest.Run(t, pair, &transporttest.Options{Cut: cutPair, Quick: true})
 }
 
 func TestPropertiesOfApplication(t *testing.T) {

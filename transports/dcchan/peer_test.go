@@ -60,6 +60,17 @@ func (h *hole) WriteTo(p []byte, addr net.Addr) (int, error) {
 
 func peerOver(tb testing.TB, socket net.PacketConn, configure func(*webrtc.SettingEngine)) *webrtc.PeerConnection {
 	tb.Helper()
+	pc, closePeer := openPeer(tb, socket, configure)
+	tb.Cleanup(func() {
+		if err := closePeer(); err != nil {
+			tb.Errorf("close the connection: %v", err)
+		}
+	})
+	return pc
+}
+
+func openPeer(tb testing.TB, socket net.PacketConn, configure func(*webrtc.SettingEngine)) (*webrtc.PeerConnection, func() error) {
+	tb.Helper()
 	mux := webrtc.NewICEUDPMux(nil, socket)
 	var s webrtc.SettingEngine
 	configure(&s)
@@ -71,12 +82,7 @@ func peerOver(tb testing.TB, socket net.PacketConn, configure func(*webrtc.Setti
 	if err != nil {
 		tb.Fatal(err)
 	}
-	tb.Cleanup(func() {
-		if err := errors.Join(pc.GracefulClose(), mux.Close()); err != nil {
-			tb.Errorf("close the connection: %v", err)
-		}
-	})
-	return pc
+	return pc, func() error { return errors.Join(pc.GracefulClose(), mux.Close()) }
 }
 
 // connect has p offer and q answer, all candidates at once.
