@@ -18,7 +18,8 @@ import (
 // something. They measure in real time on whatever else the machine does, so
 // each measurement may be repeated; the bounds stay.
 
-// attempts measures until measure returns no complaint, at most three times.
+// attempts measures until measure returns no complaint, at most three times, and
+// waits for a calm moment in between.
 func attempts(t *testing.T, measure func(t *testing.T) (complaint string)) {
 	t.Helper()
 	var complaints []string
@@ -29,8 +30,24 @@ func attempts(t *testing.T, measure func(t *testing.T) (complaint string)) {
 		}
 		t.Log("once more:", c)
 		complaints = append(complaints, c)
+		calm()
 	}
 	t.Errorf("three times: %q", complaints)
+}
+
+// calm returns when the machine lets a sleeper wake in time, after 15 s at the latest.
+func calm() {
+	for begin := time.Now(); time.Since(begin) < 15*time.Second; {
+		punctual := true
+		for range 200 {
+			start := time.Now()
+			time.Sleep(time.Millisecond)
+			punctual = punctual && time.Since(start) < 5*time.Millisecond
+		}
+		if punctual {
+			return
+		}
+	}
 }
 
 // span is d, or half of it in a short run.

@@ -30,8 +30,11 @@ type Host struct {
 // newHost makes a namespace with a device. On error nothing is left of it.
 func newHost(addr netip.Addr, mtu int, opts Options) (*Host, error) {
 	ns, device, err := newNamespace(addr, mtu, opts)
-	if err != nil {
+	switch {
+	case errors.Is(err, ErrUnavailable):
 		return nil, err
+	case err != nil:
+		return nil, fmt.Errorf("kernelnet: make a host: %w", err)
 	}
 	return &Host{
 		addr:      addr,

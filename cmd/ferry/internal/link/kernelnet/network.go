@@ -2,7 +2,6 @@ package kernelnet
 
 import (
 	"errors"
-	"fmt"
 	"net/netip"
 	"sync"
 
@@ -95,10 +94,10 @@ func New(up, down emulator.Config, o *Options) (_ *Network, err error) {
 	}()
 	// TEST-NET-1 of RFC 5737, which no real network uses.
 	if n.client, err = newHost(netip.MustParseAddr("192.0.2.1"), mtu, opts); err != nil {
-		return nil, fmt.Errorf("kernelnet: client: %w", err)
+		return nil, err
 	}
 	if n.server, err = newHost(netip.MustParseAddr("192.0.2.2"), mtu, opts); err != nil {
-		return nil, fmt.Errorf("kernelnet: server: %w", err)
+		return nil, err
 	}
 	fine := &emulator.Options{FineTimer: true}
 	if n.up, err = emulator.New(up, n.server.arrived, fine); err != nil {
