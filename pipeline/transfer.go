@@ -186,13 +186,15 @@ func (t *transfer) sync() error {
 	return nil
 }
 
-// complete reports whether all is there. It fails when it is there and wrong.
+// complete reports whether all is there; nothing is taken any more then. It
+// fails when it is there and wrong.
 func (t *transfer) complete() (bool, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.end == nil || t.check.count > 0 || t.extent < t.end.Size || t.have.count < t.manifest.Blocks(t.end.Size) {
 		return false, nil
 	}
+	t.ending = true // from here on nothing changes
 	if root := t.hashes.root(t.have.count); root != t.end.Root {
 		t.worthless = true
 		return true, fmt.Errorf("%w: the blocks merge into %v, the sender says %v", ErrCorrupt, root, t.end.Root)
@@ -310,6 +312,8 @@ func (t *transfer) finish(m *done) error {
 	switch {
 	case t.end != nil && *t.end != *m:
 		return protocolError("done repeated with other values")
+	case t.end != nil:
+		return nil
 	case size >= 0 && m.Size != size:
 		return protocolError("done with %d bytes, offered were %d", m.Size, size)
 	case m.Size < t.extent, t.short && m.Size != t.extent:
