@@ -9,8 +9,12 @@ import (
 )
 
 // allocate gives f size bytes of storage. ok is false if the file system
-// cannot.
+// cannot, or is in memory, where it takes as long as writing.
 func allocate(f *os.File, size int64) (ok bool, err error) {
+	var st unix.Statfs_t
+	if err := unix.Fstatfs(int(f.Fd()), &st); err == nil && st.Type == unix.TMPFS_MAGIC {
+		return false, nil
+	}
 	for {
 		err := unix.Fallocate(int(f.Fd()), 0, 0, size)
 		switch {
