@@ -70,7 +70,7 @@ func Closed(cause error) error {
 // Aborted returns the error of a channel that died of cause: it matches
 // [ErrAborted] and cause.
 func Aborted(cause error) error {
-	if cause == nil || errors.Is(cause, ErrAborted) {
+	if cause == nil || cause == io.ErrUnexpectedEOF || errors.Is(cause, ErrAborted) {
 		return ErrAborted
 	}
 	return fmt.Errorf("%w: %w", ErrAborted, cause)
