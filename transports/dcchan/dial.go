@@ -129,11 +129,13 @@ func (p *Conn) invite(ctx context.Context, u *url.URL) error {
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
-	client, err := newSignaller(p.opts)
-	if err != nil {
-		return err
+	client := p.opts.Client
+	if client == nil {
+		if client, err = newSignaller(p.opts); err != nil {
+			return err
+		}
+		defer client.CloseIdleConnections()
 	}
-	defer client.CloseIdleConnections()
 	answer, session, err := post(ctx, client, u, p.pc.LocalDescription().SDP)
 	if err != nil {
 		return err

@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"net"
+	"net/http"
 	"time"
 	"unicode/utf8"
 
@@ -12,8 +13,8 @@ import (
 
 // Defaults of Options.
 const (
-	DefaultMaxMessageSize = 256 << 10 // bytes, what browsers take
-	DefaultMaxBuffered    = 8 << 20   // bytes
+	DefaultMaxMessageSize = 128 << 10 // bytes
+	DefaultMaxBuffered    = 4 << 20   // bytes
 	DefaultCloseTimeout   = 20 * time.Second
 	DefaultConnectTimeout = 15 * time.Second
 	DefaultMaxChannels    = 32
@@ -63,6 +64,12 @@ type Options struct {
 	// system's roots. Listening: it holds the certificate; nil means plain
 	// HTTP, unless SelfSigned is set.
 	TLS *tls.Config
+
+	// Client carries the offer with which Connect and Dial begin: for proxies,
+	// cookies or a transport of the application's. Its own TLS configuration
+	// holds then, not Pin and TLS. Default a client that honours HTTPS_PROXY
+	// and its kin.
+	Client *http.Client
 
 	// SelfSigned has Listen make a certificate on the spot (see
 	// Listener.Pin). Default false.

@@ -258,3 +258,22 @@ func TestTooManyChannels(t *testing.T) {
 func webrtcAddr(c *webrtc.ICECandidate) string {
 	return (&net.UDPAddr{IP: net.ParseIP(c.Address), Port: int(c.Port)}).String()
 }
+
+// The application's client carries the offer, and what it answers counts.
+func TestDialWithClient(t *testing.T) {
+	l := listen(t, nil)
+	asked := make(chan string, 1)
+	transport := &http.Transport{DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
+		asked <- addr
+		return new(net.Dialer).DialContext(ctx, network, addr)
+	}}
+	defer transport.CloseIdleConnections()
+	c, err := dcchan.Dial(t.Context(), l.URL(), &dcchan.Options{Client: &http.Client{Transport: transport}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if got := <-asked; !strings.Contains(l.URL(), got) {
+		t.Errorf("dialled %s, not the host of %s", got, l.URL())
+	}
+}

@@ -57,7 +57,13 @@ func Connect(ctx context.Context, target string, o *Options) (*quic.Conn, error)
 	return conn, err
 }
 
-func connect(ctx context.Context, target string, opts Options) (*quic.Conn, func(quic.ApplicationErrorCode), error) {
+func connect(ctx context.Context, target string, opts Options) (_ *quic.Conn, _ func(quic.ApplicationErrorCode), err error) {
+	socket := opts.PacketConn
+	defer func() {
+		if err != nil && socket != nil {
+			socket.Close()
+		}
+	}()
 	u, err := url.Parse(target)
 	if err != nil {
 		return nil, nil, fmt.Errorf("quicchan: dial: %w", err)
@@ -73,9 +79,12 @@ func connect(ctx context.Context, target string, opts Options) (*quic.Conn, func
 	if err != nil {
 		return nil, nil, fmt.Errorf("quicchan: dial %s: %w", u.Host, err)
 	}
-	socket, err := net.ListenUDP("udp", nil)
-	if err != nil {
-		return nil, nil, fmt.Errorf("quicchan: dial %s: %w", u.Host, err)
+	if socket == nil {
+		udp, err := net.ListenUDP("udp", nil)
+		if err != nil {
+			return nil, nil, fmt.Errorf("quicchan: dial %s: %w", u.Host, err)
+		}
+		socket = udp
 	}
 	return dialOver(ctx, socket, addrs, config, opts)
 }

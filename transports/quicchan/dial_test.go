@@ -99,3 +99,33 @@ func TestURLOfEveryAddress(t *testing.T) {
 	}
 	converse(t, dial(t, l, nil), accept(t, l))
 }
+
+// The application's socket carries the connection, and ends with the channel or
+// with an attempt that fails.
+func TestDialOverPacketConn(t *testing.T) {
+	l := listen(t, nil)
+	for _, target := range []string{l.URL(), "quic://127.0.0.1"} {
+		socket, err := net.ListenPacket("udp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		addr := socket.LocalAddr().String()
+		a, err := quicchan.Dial(testContext(t), target, &quicchan.Options{Pin: l.Pin(), PacketConn: socket})
+		if (err == nil) != (target == l.URL()) {
+			t.Fatalf("Dial(%q): %v", target, err)
+		}
+		if err == nil {
+			b := accept(t, l)
+			if got := b.Conn().RemoteAddr().String(); got != addr {
+				t.Errorf("connected from %s, want %s", got, addr)
+			}
+			converse(t, a, b)
+			if err := a.Close(); err != nil {
+				t.Error(err)
+			}
+		}
+		if _, err := socket.WriteTo(nil, l.Addr()); !errors.Is(err, net.ErrClosed) {
+			t.Errorf("the socket after Dial(%q) and Close: %v, want net.ErrClosed", target, err)
+		}
+	}
+}

@@ -2,6 +2,7 @@ package quicchan
 
 import (
 	"crypto/tls"
+	"net"
 	"time"
 	"unicode/utf8"
 
@@ -77,6 +78,12 @@ type Options struct {
 	// (see Listener.Pin). ALPN becomes the package's unless NextProtos is
 	// set.
 	TLS *tls.Config
+
+	// PacketConn is a UDP socket that Dial and Connect use instead of one of
+	// their own: of a network stack of the application's, or bound to an
+	// interface. It belongs to the connection and is closed with it, or when
+	// there is none. Serve takes a quic.Transport for the same. Default nil.
+	PacketConn net.PacketConn
 
 	// HandshakeTimeout is what a peer may take without a word while shaking
 	// hands, and what an opener may take to send a stream's preamble. Default

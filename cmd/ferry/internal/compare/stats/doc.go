@@ -1,0 +1,2 @@
+// Package stats is the little statistics that a comparison needs.
+package stats
