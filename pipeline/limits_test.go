@@ -1,0 +1,137 @@
+package pipeline_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/chunkferry/chunkferry/pipeline"
+	"github.com/chunkferry/chunkferry/transports/memchan"
+)
+
+func TestRates(t *testing.T) {
+	data := noise(2 << 20)
+	const rate = 512 * kib
+	for name, opts := range map[string]struct {
+		send  pipeline.SendOptions
+		serve pipeline.ServerOptions
+	}{
+		"sender":   {send: pipeline.SendOptions{Rate: rate}},
+		"receiver": {serve: pipeline.ServerOptions{Rate: rate}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				d := newDock(t, &opts.serve)
+				began := time.Now()
+				opts.send.Streams = 3
+				if name == "receiver" {
+					opts.send.Streams = 1
+				}
+				if _, err := pipeline.Send(t.Context(), []pipeline.Route{d.route("a", nil)}, blob("f", data), &opts.send); err != nil {
+					t.Fatal(err)
+				}
+				want := float64(len(data)) / rate
+				if took := time.Since(began).Seconds(); took < 0.9*want || took > 1.1*want {
+					t.Errorf("took %.2f s, want %.2f s", took, want)
+				}
+			})
+		})
+	}
+}
+
+// TestPeerRate shares one limit between the channels of a peer.
+func TestPeerRate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const rate = 512 * kib
+		d := newDock(t, &pipeline.ServerOptions{Rate: rate})
+		d.peer = "192.0.2.7"
+		began := time.Now()
+		if _, err := pipeline.Send(t.Context(), []pipeline.Route{d.route("a", nil)}, blob("f", noise(4<<20)), &pipeline.SendOptions{Streams: 4}); err != nil {
+			t.Fatal(err)
+		}
+		if took := time.Since(began).Seconds(); took < 7 || took > 9 {
+			t.Errorf("took %.2f s, want 8 s", took)
+		}
+	})
+}
+
+func TestShutdown(t *testing.T) {
+	data := noise(4 << 20)
+	link := &memchan.Options{Rate: 1 << 20}
+	t.Run("finishes", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			d := newDock(t, nil)
+			time.AfterFunc(time.Second, func() {
+				if err := d.srv.Shutdown(t.Context()); err != nil {
+					t.Error(err)
+				}
+			})
+			if _, err := pipeline.Send(t.Context(), []pipeline.Route{d.route("a", link)}, blob("f", data), nil); err != nil {
+				t.Fatal(err)
+			}
+			_, err := pipeline.Send(t.Context(), []pipeline.Route{d.route("a", link)}, blob("g", data), &pipeline.SendOptions{RetryFor: -1})
+			if !errors.Is(err, pipeline.ErrShutdown) || !errors.Is(err, pipeline.ErrUnreachable) {
+				t.Errorf("afterwards: %v", err)
+			}
+		})
+	})
+	t.Run("suspends", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			var notices notebook
+			d := newDock(t, &pipeline.ServerOptions{Notify: notices.add})
+			time.AfterFunc(time.Second, func() {
+				ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+				defer cancel()
+				if err := d.srv.Shutdown(ctx); !errors.Is(err, context.DeadlineExceeded) {
+					t.Error(err)
+				}
+				d.restart(nil)
+			})
+			r, err := pipeline.Send(t.Context(), []pipeline.Route{d.route("a", link)}, blob("f", data), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			d.arrived("f", data)
+			if r.Sent > r.Size+5<<20 {
+				t.Errorf("sent %d", r.Sent)
+			}
+			if got, want := notices.kinds(), []string{"started", "suspended"}; !slices.Equal(got, want) {
+				t.Errorf("notices %q, want %q", got, want)
+			}
+		})
+	})
+}
+
+// TestBusy fills the server and demands that the sender who is turned away
+// comes back.
+func TestBusy(t *testing.T) {
+	for name, opts := range map[string]pipeline.ServerOptions{
+		"transfers": {MaxTransfers: 1},
+		"memory":    {MaxBuffered: 1 << 20, Window: 1 << 20},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				d := newDock(t, &opts)
+				link := &memchan.Options{Rate: 1 << 20}
+				var both sync.WaitGroup
+				for i := range 3 {
+					both.Go(func() {
+						name := fmt.Sprint("f", i)
+						if _, err := pipeline.Send(t.Context(), []pipeline.Route{d.route("a", link)}, blob(name, noise(4<<20)), nil); err != nil {
+							t.Errorf("%s: %v", name, err)
+						}
+					})
+				}
+				both.Wait()
+				if n := len(d.sink.Names()); n != 3 {
+					t.Errorf("%d files", n)
+				}
+			})
+		})
+	}
+}
