@@ -13,13 +13,16 @@ import (
 
 // The clock of a silent peer. Its kernel is asked for a sign of life at least
 // every probeEvery: by keep-alive probes when idle, by retransmissions when
-// data is under way, by window probes when its reader does not read.
-// TCP_USER_TIMEOUT is not used because it kills the last of these, a peer that
-// lives and answers (Linux 5.11, commit 9d9b1ee0b2d1).
+// data is under way, by window probes when its reader does not read. A peer
+// that was silent for deadAfter and left several of them unanswered is dead.
+// TCP_USER_TIMEOUT is not used because it kills a peer that answers and does
+// not read (since Linux 5.11, commit 9d9b1ee0b2d1).
 const (
 	deadAfter  = 9 * time.Second
 	deadPeer   = 10 * time.Second // declared: deadAfter and some air
 	probeEvery = 3 * time.Second
+	unanswered = 2               // probes; kernels before 6.15 may be slow to send that many
+	lookAgain  = time.Second / 4 // while they do
 )
 
 // unsentLimit is how much the kernel takes of us that it does not send yet, in
@@ -43,10 +46,9 @@ func control(tcp *net.TCPConn, f func(fd int)) error {
 	return raw.Control(func(fd uintptr) { f(int(fd)) })
 }
 
-// watch calls gone once nothing has been heard from the peer's kernel for
-// deadAfter. It returns how to stop that, and the time promised.
+// watch calls gone once the peer's kernel is dead. It returns how to stop that, and the time promised.
 func watch(tcp *net.TCPConn, gone func()) (unwatch func(), promise time.Duration) {
-	if _, err := silence(tcp); err != nil {
+	if _, err := tcpInfo(tcp); err != nil {
 		return nil, 0
 	}
 	var mu sync.Mutex
@@ -58,14 +60,16 @@ func watch(tcp *net.TCPConn, gone func()) (unwatch func(), promise time.Duration
 		if stopped {
 			return
 		}
-		quiet, err := silence(tcp)
-		switch {
-		case err != nil: // closed
-		case quiet >= deadAfter:
-			gone()
-		default:
-			timer.Reset(deadAfter - quiet)
+		info, err := tcpInfo(tcp)
+		if err != nil {
+			return // closed
 		}
+		silence := time.Duration(min(info.Last_ack_recv, info.Last_data_recv)) * time.Millisecond
+		if silence >= deadAfter && max(info.Probes, info.Retransmits) >= unanswered {
+			gone()
+			return
+		}
+		timer.Reset(max(deadAfter-silence, lookAgain))
 	}
 	mu.Lock()
 	defer mu.Unlock()
@@ -76,15 +80,6 @@ func watch(tcp *net.TCPConn, gone func()) (unwatch func(), promise time.Duration
 		stopped = true
 		timer.Stop()
 	}, deadPeer
-}
-
-// silence returns the time since the peer's kernel was last heard.
-func silence(tcp *net.TCPConn) (time.Duration, error) {
-	info, err := tcpInfo(tcp)
-	if err != nil {
-		return 0, err
-	}
-	return time.Duration(min(info.Last_ack_recv, info.Last_data_recv)) * time.Millisecond, nil
 }
 
 // taken rises as the peer's kernel takes bytes of us and as the peer's reader

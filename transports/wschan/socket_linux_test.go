@@ -112,7 +112,7 @@ func TestCloseWaitsForASlowReader(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	const n, size = 96, 128 << 10
+	const n, size = 24, 128 << 10
 	fill(t, a, n, size)
 	done := make(chan error, 1)
 	go func() { done <- a.Close() }()
@@ -121,7 +121,7 @@ func TestCloseWaitsForASlowReader(t *testing.T) {
 		if m := receive(t, b); string(m.Data[:8]) != fmt.Sprintf("%08d", i) {
 			t.Fatalf("message %d: %q", i, m.Data[:8])
 		}
-		time.Sleep(150 * time.Millisecond) // the reader's pace
+		time.Sleep(700 * time.Millisecond) // the reader's pace
 	}
 	wantEnd(t, b, io.EOF)
 	if err := errors.Join(<-done, b.Close()); err != nil {

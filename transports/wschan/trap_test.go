@@ -9,6 +9,7 @@ import (
 	"net"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -101,26 +102,43 @@ func TestPingWhileNobodyReceives(t *testing.T) {
 // The library's Close gives a peer 5 seconds, and then destroys what the peer
 // has not read.
 func TestCloseWaitsForAReaderThatPauses(t *testing.T) {
-	for _, pair := range []struct {
-		name string
-		open func(context.Context) (a, b transport.Channel, err error)
-	}{{"ws", Pair}, {"wss", SecurePair}} {
-		t.Run(pair.name, func(t *testing.T) {
+	const size = 256 << 10
+	for _, tt := range []struct {
+		name   string
+		secure bool
+		n      int  // messages
+		full   bool // the kernel has just taken the last of them, and no more
+	}{
+		{"the queue waits", false, 64, false},
+		{"the queue waits, wss", true, 64, false},
+		{"the close frame waits", false, 16, true},
+		{"the answer waits", false, 6, false},
+		{"the answer waits, wss", true, 6, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			a, b, err := pair.open(t.Context())
+			a, b, err := open(t.Context(), &Options{Secure: tt.secure})
 			if err != nil {
 				t.Fatal(err)
 			}
-			const n, size = 64, 256 << 10
-			fill(t, a, n, size)
+			fill(t, a, tt.n, size)
+			got := 0
+			take := func() {
+				m := receive(t, b)
+				if len(m.Data) != size || string(m.Data[:8]) != fmt.Sprintf("%08d", got) {
+					t.Fatalf("message %d: %d bytes, %q", got, len(m.Data), m.Data[:8])
+				}
+				got++
+			}
+			for tt.full && a.BufferedAmount() > 0 {
+				take()
+				time.Sleep(50 * time.Millisecond) // for the kernels to settle
+			}
 			done := make(chan error, 1)
 			go func() { done <- a.Close() }()
 			time.Sleep(7 * time.Second) // the library's limit is what this waits for
-			for i := range n {
-				m := receive(t, b)
-				if len(m.Data) != size || string(m.Data[:8]) != fmt.Sprintf("%08d", i) {
-					t.Fatalf("message %d: %d bytes, %q", i, len(m.Data), m.Data[:8])
-				}
+			for got < tt.n {
+				take()
 			}
 			wantEnd(t, b, io.EOF)
 			if err := errors.Join(<-done, b.Close()); err != nil {
@@ -256,7 +274,11 @@ func TestOversizeFromThePeer(t *testing.T) {
 				t.Fatalf("%d bytes", len(m.Data))
 			}
 			client.wantClose(codeTooBig)
+			peer.Wait()
 			client.writeClose(codeTooBig)
+			if _, _, err := client.read(); err != io.EOF {
+				t.Errorf("after the close frame: %v, want a tidy end", err)
+			}
 			if _, err := ch.Receive(t.Context()); !errors.Is(err, ErrOversize) || !errors.Is(err, transport.ErrAborted) {
 				t.Errorf("receive: %v", err)
 			}
@@ -375,5 +397,8 @@ func TestAbortReachesAPeerThatDoesNotRead(t *testing.T) {
 		}
 	}
 	wantEnd(t, b, transport.ErrAborted)
+	if _, err := b.Receive(t.Context()); !errors.Is(err, syscall.ECONNRESET) {
+		t.Errorf("receive: %v, want a reset", err)
+	}
 	b.Close()
 }
