@@ -302,7 +302,7 @@ func TestPeerClosesItsConnection(t *testing.T) {
 	const n = 100 // beyond the inbox
 	a, b := pair(t, func(*dcchan.Options) {})
 	for range n {
-		if err := a.Send(make([]byte, 48<<10)); err != nil {
+		if err := push(t, a, make([]byte, 48<<10)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -337,7 +337,7 @@ func TestGracefulCloseAfterClose(t *testing.T) {
 	p, q := peer(t, dcchan.Configure), peer(t, dcchan.Configure)
 	a, b := appPair(t, p, q, nil)
 	for range 100 {
-		if err := a.Send(make([]byte, 48<<10)); err != nil {
+		if err := push(t, a, make([]byte, 48<<10)); err != nil {
 			t.Fatal(err)
 		}
 	}

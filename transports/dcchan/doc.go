@@ -17,7 +17,7 @@
 // bytes of memory a byte.
 //
 // What is in flight counts as well, so the high mark of a sender caps its
-// throughput at mark/RTT: at 100 ms, 8 MiB make 640 Mbit/s.
+// throughput at mark/RTT: at 100 ms, 4 MiB make 320 Mbit/s.
 //
 // # Ordering and size
 //
@@ -29,7 +29,7 @@
 //
 // The last is a matter of life: SCTP interleaves the messages of different
 // channels (RFC 8260), and pion never recovers once its receive buffer is full
-// of incomplete messages. At most 32 channels of 256 KiB fill half of it. Towards
+// of incomplete messages. 32 channels with messages of 128 KiB fill half of it. Towards
 // peers with less, such as a pion with its default of 1 MiB, keep the number of
 // channels sending at once, times the message size, below a quarter of it.
 //
@@ -45,7 +45,7 @@
 // waits for the peer's own reset and for the acknowledgements. A pion peer
 // resets after its application, or its inbox, has taken everything; browsers do
 // so as well. While the peer reads slowly from what it has already acknowledged,
-// no progress can be seen: give CloseTimeout the time that it may take over 16
+// no progress can be seen: give CloseTimeout the time that it may take over 8
 // MiB. There is no half-close. What a side sent to a peer that closed first is
 // lost, as far as that had not read it.
 //
@@ -67,7 +67,7 @@
 // authenticate, and refuses browsers from foreign origins.
 //
 // What strangers can make a handler hold is bounded: MaxPeers connections, each
-// with at most 16 MiB in SCTP and 1 MiB and one message in each of MaxChannels
+// with at most 8 MiB in SCTP and 1 MiB and one message in each of MaxChannels
 // inboxes; ConnectTimeout for those that do not come; 64 KiB for an offer.
 //
 // # Peculiarities

@@ -14,7 +14,7 @@ import (
 
 // ReceiveBuffer is the SCTP receive buffer that Configure sets, in bytes. All
 // channels of a connection share it.
-const ReceiveBuffer = 16 << 20
+const ReceiveBuffer = 8 << 20
 
 // deadPeer is what we promise: disconnectedAfter, until pion's next look at it
 // and ours, and disconnectedGrace.
@@ -29,12 +29,12 @@ const (
 // call it, on both sides where both are theirs; New works without, with the
 // weaknesses named here.
 //
-//   - SCTP receive buffer of 16 MiB instead of 1 MiB: it caps the throughput at
+//   - SCTP receive buffer of 8 MiB instead of 1 MiB: it caps the throughput at
 //     buffer/RTT, and a connection whose buffer fills with incomplete messages
 //     never recovers (32 channels with messages of 64 KiB do that to 1 MiB).
 //   - At most 1 s between retransmissions instead of 60 s: after a reader has
 //     paused for 8 s, the flow is back in 1 s instead of 8 s.
-//   - a=max-message-size of 256 KiB instead of 1 GiB, which the receive buffer
+//   - a=max-message-size of 128 KiB instead of 1 GiB, which the receive buffer
 //     could not hold. It binds the peer only.
 //   - ICE gives up after 5 s of silence and 4 s more, instead of 30 s, and
 //     asks every second for a sign of life.
