@@ -81,7 +81,7 @@ func resumed(dir string, s *source, want error, entry string, remove func() erro
 		return fmt.Errorf("block %d: error %w, want %w", written, err, want)
 	}
 	if e, ok := errors.AsType[*pipeline.EntryError](err); !ok || e.Path != entry || strings.Contains(err.Error(), dir) {
-		return fmt.Errorf("error %q names not only %q", err, entry)
+		return fmt.Errorf("error %w names not only %q", err, entry)
 	}
 	if written == 0 {
 		return errors.New("failed at the first block")

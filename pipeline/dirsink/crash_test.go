@@ -228,6 +228,30 @@ func TestInterruptedCommit(t *testing.T) {
 	}
 }
 
+// TestKilledBetweenLinkAndRemove leaves a file under both of its names, as a
+// crash does where there is no rename that refuses to replace.
+func TestKilledBetweenLinkAndRemove(t *testing.T) {
+	dir := t.TempDir()
+	s := newSource(1, file{"a", 10}, file{"b", blockSize})
+	st := ready(t, dir, s, nil)
+	left := 3 // two files finished, one placed
+	if _, err := st.Commit(countdown{t.Context(), &left}, int64(len(s.stream)), s.root()); !errors.Is(err, context.Canceled) {
+		t.Fatal(err)
+	}
+	st.Suspend()
+	if err := os.Link(filepath.Join(dir, "a"), filepath.Join(stateOf(dir, s.m), "data", "0")); err != nil {
+		t.Fatal(err)
+	}
+	st = open(t, newSink(t, dir, nil), s.m)
+	if got := held(t, st); len(got) != int(s.blocks()) {
+		t.Errorf("held %v", got)
+	}
+	if _, err := s.commit(st); err != nil {
+		t.Fatal(err)
+	}
+	s.check(t, dir)
+}
+
 // TestChangedBetweenCommits interrupts a commit and changes a file that is
 // already in place: it belongs to the user, so it is received anew and, under
 // the policy Refuse, its name is taken.

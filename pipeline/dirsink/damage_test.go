@@ -66,7 +66,7 @@ func TestDamage(t *testing.T) {
 			edit(t, state+"/journal", func(b []byte) []byte { b[20] ^= 1; return b })
 		}, []uint32{0, 1, 2, 3, 4, 5}, "header is damaged"},
 		"emptied journal": {func(t *testing.T, state string) {
-			edit(t, state+"/journal", func(b []byte) []byte { return nil })
+			edit(t, state+"/journal", func([]byte) []byte { return nil })
 		}, []uint32{0, 1, 2, 3, 4, 5}, "header is damaged"},
 		"removed journal": {func(t *testing.T, state string) {
 			if err := os.Remove(state + "/journal"); err != nil {

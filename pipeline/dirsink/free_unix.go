@@ -21,7 +21,7 @@ func freeBytes(dir *os.Root) (int64, error) {
 	var st unix.Statfs_t
 	err = unix.Fstatfs(int(f.Fd()), &st)
 	runtime.KeepAlive(f)
-	return int64(st.Bavail) * int64(st.Bsize), err
+	return int64(st.Bavail) * int64(st.Bsize), err //nolint:unconvert // the types differ between systems
 }
 
 // allocated returns the bytes that a file occupies.

@@ -127,26 +127,25 @@ func (r *reader) close() {
 func (r *reader) check(rec *record) error {
 	t := r.store
 	data := r.buf[:rec.length]
-	err := t.layout.spans(rec.block, len(data), func(s span) error {
-		if err := r.open(s.entry); err != nil {
+	for s := range t.layout.spans(rec.block, len(data)) {
+		err := r.open(s.entry)
+		if err == nil {
+			_, err = r.file.ReadAt(data[s.lo:s.hi], s.offset)
+		}
+		if errors.Is(err, io.EOF) {
+			return t.blockError(rec, s, "is cut")
+		}
+		if err != nil {
 			return t.blockError(rec, s, fmt.Sprintf("cannot be read: %v", bare(err)))
 		}
-		if _, err := r.file.ReadAt(data[s.lo:s.hi], s.offset); err != nil {
-			if errors.Is(err, io.EOF) {
-				return t.blockError(rec, s, "is cut")
-			}
-			return t.blockError(rec, s, fmt.Sprintf("cannot be read: %v", bare(err)))
-		}
-		return nil
-	})
-	if err != nil {
-		return err
 	}
 	if pipeline.VerifyBlock(rec.block, t.m.BlockSize, data, rec.hash) {
 		return nil
 	}
 	var first span
-	t.layout.spans(rec.block, len(data), func(s span) error { first = s; return io.EOF })
+	for first = range t.layout.spans(rec.block, len(data)) {
+		break
+	}
 	return t.blockError(rec, first, "reads back differently")
 }
 
@@ -180,36 +179,38 @@ func (t *store) suspect(records []record, problems []error) {
 		if problems[i] == nil {
 			continue
 		}
-		t.layout.spans(records[i].block, int(records[i].length), func(s span) error {
-			if t.placed[s.entry] && !t.missing(records[i].block, int(records[i].length)) {
+		if t.missing(&records[i], given) {
+			continue
+		}
+		for s := range t.layout.spans(records[i].block, int(records[i].length)) {
+			if t.placed[s.entry] {
 				delete(t.placed, s.entry)
 				given[s.entry] = true
 			}
-			return nil
-		})
+		}
 	}
 	for i := range records {
 		if problems[i] != nil {
 			continue
 		}
-		t.layout.spans(records[i].block, int(records[i].length), func(s span) error {
+		for s := range t.layout.spans(records[i].block, int(records[i].length)) {
 			if given[s.entry] {
 				problems[i] = t.blockError(&records[i], s, "is received anew with its file")
 			}
-			return nil
-		})
+		}
 	}
 }
 
 // missing reports whether part of a block is in no file at all, which explains
-// why it is bad.
-func (t *store) missing(block uint32, length int) bool {
-	err := t.layout.spans(block, length, func(s span) error {
-		if t.placed[s.entry] {
-			return nil
+// why it is bad. given are the entries that were in place until now.
+func (t *store) missing(rec *record, given map[int]bool) bool {
+	for s := range t.layout.spans(rec.block, int(rec.length)) {
+		if t.placed[s.entry] || given[s.entry] {
+			continue
 		}
-		_, err := t.state.data.Lstat(t.files.name(s.entry))
-		return err
-	})
-	return err != nil
+		if _, err := t.state.data.Lstat(t.files.name(s.entry)); err != nil {
+			return true
+		}
+	}
+	return false
 }

@@ -57,7 +57,7 @@ func TestJournal(t *testing.T) {
 		"shifted":         {func(b []byte) []byte { return append(b[:at(4):at(4)], append([]byte{0}, b[at(4):]...)...) }, 4, "6 of 10", nil},
 		"foreign records": {func(b []byte) []byte { return append(b, other[at(0):]...) }, 10, "10 of 20", nil},
 		"doubled records": {func(b []byte) []byte { return append(b, b[at(0):]...) }, 20, "", nil},
-		"empty":           {func(b []byte) []byte { return nil }, 0, "", errNoJournal},
+		"empty":           {func([]byte) []byte { return nil }, 0, "", errNoJournal},
 		"cut header":      {func(b []byte) []byte { return b[:headerSize-1] }, 0, "", errNoJournal},
 		"bit in header":   {func(b []byte) []byte { b[30] ^= 4; return b }, 0, "", errNoJournal},
 		"other magic":     {func(b []byte) []byte { b[7]++; return b }, 0, "", errNoJournal},

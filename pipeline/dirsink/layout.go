@@ -3,7 +3,7 @@ package dirsink
 import (
 	"encoding/binary"
 	"hash"
-	"io"
+	"iter"
 	"math"
 	"sort"
 
@@ -56,32 +56,33 @@ type span struct {
 	lo, hi int   // in the block
 }
 
-// spans calls use for each part of the length bytes of block n, until it fails.
-func (l *layout) spans(n uint32, length int, use func(span) error) error {
-	at := int64(n) * int64(l.m.BlockSize)
-	i := sort.Search(len(l.starts), func(i int) bool { return l.starts[i] > at }) - 1
-	for lo := 0; lo < length && i < len(l.starts); i++ {
-		offset := at + int64(lo) - l.starts[i]
-		take := int(min(l.size(i)-offset, int64(length-lo)))
-		if take <= 0 {
-			continue // empty
+// spans yields the parts of the length bytes of block n.
+func (l *layout) spans(n uint32, length int) iter.Seq[span] {
+	return func(yield func(span) bool) {
+		at := int64(n) * int64(l.m.BlockSize)
+		i := sort.Search(len(l.starts), func(i int) bool { return l.starts[i] > at }) - 1
+		for lo := 0; lo < length && i < len(l.starts); i++ {
+			offset := at + int64(lo) - l.starts[i]
+			take := int(min(l.size(i)-offset, int64(length-lo)))
+			if take <= 0 {
+				continue // empty
+			}
+			if !yield(span{i, offset, lo, lo + take}) {
+				return
+			}
+			lo += take
 		}
-		if err := use(span{i, offset, lo, lo + take}); err != nil {
-			return err
-		}
-		lo += take
 	}
-	return nil
 }
 
 // digest identifies a manifest, modes left aside.
 func digest(m *pipeline.Manifest) (h pipeline.Hash) {
-	d := blake3.New(len(h), nil)
+	var d hash.Hash = blake3.New(len(h), nil)
 	putInt(d, int64(m.BlockSize))
 	putInt(d, m.Size)
 	for _, e := range m.Entries {
 		putInt(d, int64(len(e.Path)))
-		io.WriteString(d, e.Path)
+		d.Write([]byte(e.Path))
 		putInt(d, e.Size)
 		kind := int64(0)
 		if e.Mode.IsDir() {

@@ -173,15 +173,14 @@ func (t *store) WriteBlock(n uint32, data []byte, hash pipeline.Hash) error {
 			return classifyEntry(t.m.Entries[0].Path, err)
 		}
 	}
-	err := t.layout.spans(n, len(data), func(s span) error {
+	for s := range t.layout.spans(n, len(data)) {
 		if t.placed[s.entry] {
-			return nil
+			continue
 		}
 		e := &t.m.Entries[s.entry]
-		return classifyEntry(e.Path, t.files.write(s, data[s.lo:s.hi], perm(e, t.sink.opts.Mask)))
-	})
-	if err != nil {
-		return err
+		if err := t.files.write(s, data[s.lo:s.hi], perm(e, t.sink.opts.Mask)); err != nil {
+			return classifyEntry(e.Path, err)
+		}
 	}
 	rec := record{block: n, length: uint32(len(data)), hash: hash}
 	return classify(t.append(&rec))
