@@ -41,6 +41,7 @@ type session struct {
 
 	mu       sync.Mutex // guards the fields below
 	acked    []uint32   // to be acknowledged
+	settled  int64      // bytes of acked
 	asking   []uint32   // to be asked for again
 	inflight int64      // announced, not written
 	told     bool       // of the transfer's end
@@ -272,6 +273,7 @@ func (v *session) written(in *incoming, what verdict) {
 	switch what {
 	case verdictKept:
 		v.acked = append(v.acked, in.Block)
+		v.settled += int64(in.Size)
 	case verdictBad:
 		v.asking = append(v.asking, in.Block)
 	}

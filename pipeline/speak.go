@@ -21,6 +21,8 @@ func (v *session) tell() {
 func (v *session) speak() {
 	tick := time.NewTicker(heartbeat)
 	defer tick.Stop()
+	delay := time.NewTimer(0)
+	defer delay.Stop()
 	var over <-chan struct{}
 	for {
 		if t := v.t.Load(); t != nil && over == nil {
@@ -38,6 +40,11 @@ func (v *session) speak() {
 			v.cancel(err)
 			return
 		case <-v.news:
+			if !v.urgent() {
+				delay.Reset(ackDelay)
+				continue
+			}
+		case <-delay.C:
 		case <-tick.C:
 			beat = true
 			if err := v.overdue(); err != nil {
@@ -50,6 +57,17 @@ func (v *session) speak() {
 			return
 		}
 	}
+}
+
+// ackDelay is how long an acknowledgement may wait for others.
+const ackDelay = 2 * time.Millisecond
+
+// urgent reports whether there is enough to acknowledge, an eighth of what the
+// sender may have under way, or anything to ask for.
+func (v *session) urgent() bool {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.settled >= v.credit/8 || len(v.asking) > 0
 }
 
 // overdue reports a sender that has been silent for too long.
@@ -85,7 +103,7 @@ func (v *session) report(beat bool) error {
 	t.mu.Unlock()
 	v.mu.Lock()
 	blocks, asking := rangesOf(v.acked), rangesOf(v.asking)
-	v.acked, v.asking = v.acked[:0], v.asking[:0]
+	v.acked, v.asking, v.settled = v.acked[:0], v.asking[:0], 0
 	v.mu.Unlock()
 	for first := true; len(blocks) > 0 || first && beat; first = false {
 		k := min(len(blocks), maxBatch)
