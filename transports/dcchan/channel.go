@@ -33,7 +33,6 @@ type Channel struct {
 	closeErr  error // set inside closing
 	left      sync.Once
 	peerEnded atomic.Bool // the peer closed first
-	onRelease func()      // runs at the end of the first Close or Abort, may be nil
 
 	mu      sync.Mutex // guards the fields below
 	limit   int        // 0 until the first Send on the open channel
@@ -44,7 +43,8 @@ type Channel struct {
 	watch   *time.Timer
 	calm    uint64 // arrived at the last look at a dead channel
 
-	troubled time.Time // when the trouble with the connection was first seen
+	troubled  time.Time // when the trouble with the connection was first seen
+	onRelease func()    // runs at the end of the first Close or Abort, may be nil
 }
 
 var (
@@ -134,7 +134,7 @@ func (c *Channel) Properties() transport.Properties {
 	limit := c.maxMessageSize()
 	c.mu.Unlock()
 	if limit == 0 {
-		limit = min(transport.MessageSizeFloor, c.opts.MaxMessageSize)
+		limit = transport.MessageSizeFloor
 	}
 	return transport.Properties{
 		Label:          c.dc.Label(),

@@ -111,7 +111,7 @@ func newDialled(ctx context.Context, host string, mux ice.UDPMux, opts Options) 
 // loopback interface is used, which is there without any network.
 func isLoopback(ctx context.Context, host string) bool {
 	ips, err := net.DefaultResolver.LookupIP(ctx, "ip", host)
-	return err == nil && len(ips) > 0 && ips[0].IsLoopback()
+	return err == nil && len(ips) > 0 && (ips[0].IsLoopback() || ips[0].IsUnspecified())
 }
 
 // invite offers the connection to the server and waits until it is up.

@@ -68,7 +68,9 @@
 //
 // What strangers can make a handler hold is bounded: MaxPeers connections, each
 // with at most 8 MiB in SCTP and 1 MiB and one message in each of MaxChannels
-// inboxes; ConnectTimeout for those that do not come; 64 KiB for an offer.
+// inboxes; ConnectTimeout for those that do not come; 64 KiB for an offer. As
+// ICE has it, an offer makes the handler send small packets to the addresses in
+// it, for ConnectTimeout at most.
 //
 // # Peculiarities
 //

@@ -9,6 +9,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/pion/webrtc/v4"
+
+	"github.com/chunkferry/chunkferry/transport"
 )
 
 // Defaults of Options.
@@ -38,8 +40,9 @@ type Options struct {
 
 	// MaxMessageSize caps what Send accepts, in bytes; the limit is the
 	// smaller of it and what the peer announced. Connections made by this
-	// package announce it to the peer as well. It is never more than 1/64 of
-	// ReceiveBuffer, see the package comment. Default DefaultMaxMessageSize.
+	// package announce it to the peer as well. Between
+	// transport.MessageSizeFloor and 1/64 of ReceiveBuffer (other values are
+	// moved there), see the package comment. Default DefaultMaxMessageSize.
 	MaxMessageSize int
 
 	// MaxBuffered bounds BufferedAmount, in bytes. Default
@@ -111,7 +114,7 @@ func (o *Options) withDefaults() (Options, error) {
 	if opts.MaxMessageSize == 0 {
 		opts.MaxMessageSize = DefaultMaxMessageSize
 	}
-	opts.MaxMessageSize = min(opts.MaxMessageSize, ReceiveBuffer/64)
+	opts.MaxMessageSize = min(max(opts.MaxMessageSize, transport.MessageSizeFloor), ReceiveBuffer/64)
 	if opts.MaxBuffered == 0 {
 		opts.MaxBuffered = DefaultMaxBuffered
 	}
