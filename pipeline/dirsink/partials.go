@@ -25,6 +25,8 @@ type partials struct {
 	dir    *os.Root
 	layout *layout
 
+	syncing sync.Mutex // held by sync: a second one waits for what the first has taken
+
 	mu    sync.Mutex
 	open  map[int]*partial
 	turn  uint64
@@ -208,6 +210,8 @@ func (p *partials) takeDirty() (entries []int, grown bool, lost error) {
 // times of the files but not their names, which are about to change. When it fails the operating system may have dropped data that
 // was written, so it fails from then on.
 func (p *partials) sync(times bool) error {
+	p.syncing.Lock()
+	defer p.syncing.Unlock()
 	entries, grown, err := p.takeDirty()
 	if err != nil {
 		return err

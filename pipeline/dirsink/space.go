@@ -103,8 +103,8 @@ func (s *Sink) checkQuota(ctx context.Context) error {
 		switch {
 		case ctx.Err() != nil:
 			return ctx.Err()
-		case errors.Is(err, fs.ErrNotExist): // removed meanwhile
-			return nil
+		case errors.Is(err, fs.ErrNotExist), errors.Is(err, fs.ErrPermission):
+			return nil // removed meanwhile, or not ours
 		case err != nil:
 			return err
 		case open[p]:
