@@ -17,6 +17,8 @@ type raw struct {
 	t    *testing.T
 	conn net.Conn
 	br   *bufio.Reader
+
+	failed error // the first error of a write; a server may well hang up
 }
 
 // dialRaw shakes hands with a server at a ws URL.
@@ -30,7 +32,7 @@ func dialRaw(t *testing.T, url string) *raw {
 	t.Cleanup(func() { conn.Close() })
 	fmt.Fprintf(conn, "GET /%s HTTP/1.1\r\nHost: %s\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"+
 		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n", path, host)
-	r := &raw{t, conn, bufio.NewReader(conn)}
+	r := &raw{t: t, conn: conn, br: bufio.NewReader(conn)}
 	resp, err := http.ReadResponse(r.br, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -61,8 +63,7 @@ func acceptRaw(t *testing.T, o *Options) (*raw, *Channel) {
 const fin = 0x80
 
 // writeHeader sends a frame whose header announces size bytes and that carries
-// payload. The mask is zero, so the payload goes as it is. What comes of it is
-// for the tests to read: a server may well hang up in the middle.
+// payload. The mask is zero, so the payload goes as it is.
 func (r *raw) writeHeader(first byte, size int, payload []byte) {
 	h := []byte{first}
 	switch {
@@ -74,7 +75,9 @@ func (r *raw) writeHeader(first byte, size int, payload []byte) {
 		h = binary.BigEndian.AppendUint64(append(h, 0x80|127), uint64(size))
 	}
 	h = append(h, 0, 0, 0, 0)
-	r.conn.Write(append(h, payload...))
+	if _, err := r.conn.Write(append(h, payload...)); r.failed == nil {
+		r.failed = err
+	}
 }
 
 func (r *raw) write(opcode byte, payload []byte) {
