@@ -5,12 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/chunkferry/chunkferry/pipeline"
+	"github.com/chunkferry/chunkferry/transport"
 	"github.com/chunkferry/chunkferry/transports/memchan"
 )
 
@@ -112,7 +114,7 @@ func TestShutdown(t *testing.T) {
 func TestBusy(t *testing.T) {
 	for name, opts := range map[string]pipeline.ServerOptions{
 		"transfers": {MaxTransfers: 1},
-		"memory":    {MaxBuffered: 1 << 20, Window: 1 << 20},
+		"memory":    {MaxBuffered: 1<<20 + 4096, Window: 1 << 20},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -134,4 +136,77 @@ func TestBusy(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestManifestBounded offers lists of files that are too large or too slow.
+func TestManifestBounded(t *testing.T) {
+	path := strings.Repeat("d/", 1500)
+	begin := fmt.Sprintf(`{"type":"offer","id":%s,"size":0,"block_size":65536,"count":100000,"entries":[{"path":"f","size":0}]}`, testID)
+	batch := func(i int) string {
+		return fmt.Sprintf(`{"type":"entries","entries":[{"path":"%s%d","size":0}]}`, path, i)
+	}
+	t.Run("large", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			d := newDock(t, nil)
+			r := newRogue(t, d.srv)
+			r.say(helloLine, begin)
+			for i := range 12_000 {
+				if r.ch.SendText(batch(i)) != nil {
+					break
+				}
+				synctest.Wait()
+			}
+			if got := r.await("error"); !strings.Contains(got, `"limit"`) {
+				t.Errorf("told %s", got)
+			}
+			_ = r.ch.Close()
+			if err := <-r.result; !errors.Is(err, pipeline.ErrLimit) {
+				t.Errorf("Handle returned %v", err)
+			}
+			if c := d.srv.Counters(); c.Buffered != 0 {
+				t.Errorf("counters %+v", c)
+			}
+		})
+	})
+	t.Run("slow", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			d := newDock(t, nil)
+			r := newRogue(t, d.srv)
+			r.say(helloLine, begin)
+			began := time.Now()
+			go func() {
+				for i := 0; r.ch.SendText(batch(i)) == nil; i++ {
+					time.Sleep(8 * time.Second)
+				}
+			}()
+			if got := r.await("error"); !strings.Contains(got, `"idle"`) {
+				t.Errorf("told %s", got)
+			}
+			if took := time.Since(began); took < 90*time.Second || took > 110*time.Second {
+				t.Errorf("after %v", took)
+			}
+			_ = r.ch.Close()
+			<-r.result
+			time.Sleep(10 * time.Second)
+		})
+	})
+}
+
+// TestBondAvoidsTheDead stripes over two routes of which one is blocked.
+func TestBondAvoidsTheDead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDock(t, nil)
+		link := &memchan.Options{Rate: 1 << 20}
+		blocked := pipeline.Route{Name: "quic", Open: func(context.Context) (transport.Channel, error) {
+			return nil, errors.New("blocked")
+		}}
+		most := 0
+		opts := &pipeline.SendOptions{Streams: 3, Bond: true, BlockSize: 256 * kib, Progress: func(p pipeline.Progress) { most = max(most, len(p.Routes)) }}
+		if _, err := pipeline.Send(t.Context(), []pipeline.Route{blocked, d.route("wss", link)}, blob("f", noise(12<<20)), opts); err != nil {
+			t.Fatal(err)
+		}
+		if most != 3 {
+			t.Errorf("at most %d channels at once, want 3", most)
+		}
+	})
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"path"
 	"slices"
+	"time"
 )
 
 // offer takes the beginning of an offer.
@@ -26,12 +27,30 @@ func (v *session) offer(m *offer) error {
 	return v.gather(first)
 }
 
+// Bounds of the memory that a list of files takes, in bytes.
+const (
+	maxManifest = 32 << 20
+	entryCost   = 200 // besides the path
+)
+
 // gather adds entries until the offer is complete.
 func (v *session) gather(list []entry) error {
 	m := v.offered
 	if len(list) == 0 || len(m.Entries)+len(list) > m.Count {
 		return protocolError("%d entries added to %d of %d", len(list), len(m.Entries), m.Count)
 	}
+	size := int64(0)
+	for _, e := range list {
+		size += int64(len(e.Path)) + entryCost
+	}
+	if v.charged+size > maxManifest {
+		return fmt.Errorf("%w: lists of files of at most %d bytes", ErrLimit, maxManifest)
+	}
+	if err := v.srv.charge(size); err != nil {
+		return err
+	}
+	v.charged += size
+	v.asked.Store(int64(time.Since(v.began)))
 	if m.Entries = append(m.Entries, list...); len(m.Entries) < m.Count {
 		return nil
 	}

@@ -100,20 +100,20 @@ func (s *sending) addLanes(group *sync.WaitGroup, routes []Route, most int) {
 	if most > 0 {
 		n = min(n, most)
 	}
-	for i := 1; i < n; i++ {
+	for range n - 1 {
 		group.Go(func() {
+			avoid := ""
 			for backoff := backoffFirst; s.ctx.Err() == nil; backoff = min(2*backoff, backoffLast) {
-				r := routes[i%len(routes)]
-				if !s.opts.Bond {
-					if r = s.winner(routes); r.Open == nil {
-						_ = sleep(s.ctx, backoff)
-						continue
-					}
+				r, ok := s.pick(routes, avoid)
+				if !ok {
+					_ = sleep(s.ctx, backoff)
+					continue
 				}
+				avoid = r.Name
 				l, err := s.open(s.ctx, r)
 				if err == nil {
 					l.extra = true
-					err = s.ride(l, func() { backoff = backoffFirst })
+					err = s.ride(l, func() { backoff, avoid = backoffFirst, "" })
 				}
 				if s.ctx.Err() != nil || errors.Is(err, ErrSpent) {
 					return
@@ -122,25 +122,31 @@ func (s *sending) addLanes(group *sync.WaitGroup, routes []Route, most int) {
 					s.fail(err)
 					return
 				}
-				s.event(Event{Kind: EventRefused, Route: r.Name, Err: err})
 				_ = sleep(s.ctx, backoff)
 			}
 		})
 	}
 }
 
-// winner returns the route of a live lane.
-func (s *sending) winner(routes []Route) Route {
+// pick chooses the route of a further lane: that of a live one, or with Bond
+// the one that has the fewest, but not the one to avoid if there is another.
+func (s *sending) pick(routes []Route, avoid string) (best Route, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	live := make(map[string]int)
+	for l := range s.lanes {
+		live[l.route]++
+	}
 	for _, r := range routes {
-		for l := range s.lanes {
-			if l.route == r.Name {
-				return r
-			}
+		switch {
+		case !s.opts.Bond && live[r.Name] > 0:
+			return r, true
+		case !s.opts.Bond, len(routes) > 1 && r.Name == avoid:
+		case !ok || live[r.Name] < live[best.Name]:
+			best, ok = r, true
 		}
 	}
-	return Route{}
+	return best, ok
 }
 
 // ride runs a lane to its end and takes leave of the receiver.
@@ -153,8 +159,12 @@ func (s *sending) ride(l *lane, started func()) error {
 	})
 	l.quit()
 	l.leave()
-	if began && s.ctx.Err() == nil {
-		s.event(Event{Kind: EventLost, Route: l.route, Err: err})
+	if s.ctx.Err() == nil {
+		kind := EventRefused
+		if began {
+			kind = EventLost
+		}
+		s.event(Event{Kind: kind, Route: l.route, Err: err})
 	}
 	return err
 }

@@ -90,7 +90,8 @@ type SendOptions struct {
 	OpenTimeout time.Duration
 
 	// StallTimeout is how long a receiver, which speaks at least every half
-	// second, may be silent before its channel is given up. Default 2 s.
+	// second, may be silent before its channel is given up; at least 1 s.
+	// Default 2 s.
 	StallTimeout time.Duration
 
 	// RetryFor is how long to go on trying without any block being
@@ -121,6 +122,7 @@ func (o *SendOptions) withDefaults() (SendOptions, error) {
 	setDefault(&d.OpenTimeout, 15*time.Second)
 	setDefault(&d.StallTimeout, 2*time.Second)
 	setDefault(&d.RetryFor, time.Minute)
+	d.StallTimeout = max(d.StallTimeout, 2*heartbeat)
 	d.MaxBuffered = max(d.MaxBuffered, 4*d.BlockSize)
 	if d.Logger == nil {
 		d.Logger = slog.New(slog.DiscardHandler)
@@ -128,7 +130,7 @@ func (o *SendOptions) withDefaults() (SendOptions, error) {
 	switch {
 	case d.BlockSize < minBlockSize || d.BlockSize > maxBlockSize || d.BlockSize&(d.BlockSize-1) != 0:
 		return d, fmt.Errorf("%w: block size %d is not a power of two from %d to %d", ErrInvalid, d.BlockSize, minBlockSize, maxBlockSize)
-	case d.Streams < 0, d.ChunkSize < 0, d.MaxBuffered < 0, d.Stagger < 0, d.OpenTimeout < 0, d.StallTimeout < 0:
+	case d.Streams < 0, d.ChunkSize < 0, d.MaxBuffered < 0, d.Stagger < 0, d.OpenTimeout < 0:
 		return d, fmt.Errorf("%w: negative option", ErrInvalid)
 	case d.ChunkSize != 0 && d.ChunkSize < 1<<10:
 		return d, fmt.Errorf("%w: chunk size %d, at least %d", ErrInvalid, d.ChunkSize, 1<<10)

@@ -43,15 +43,17 @@ type ServerOptions struct {
 	// MaxBuffered bounds the content held in memory, in bytes, over all
 	// transfers: each new channel is granted a quarter of what is left, at
 	// most Window and at least a block; when not even that is left, its
-	// sender is told to come back later. Default 256 MiB.
+	// sender is told to come back later. Lists of files count too, until their
+	// channel is over. Default 256 MiB.
 	MaxBuffered int64
 
 	// HandshakeTimeout is how long a new channel may take to ask for a
-	// transfer. Default 10 s.
+	// transfer; a long list of files may take ten times as long, as long as it
+	// goes on. Default 10 s.
 	HandshakeTimeout time.Duration
 
 	// IdleTimeout is how long a sender, which speaks at least every 5 s, may
-	// be silent. Default 30 s.
+	// be silent; at least 10 s. Default 30 s.
 	IdleTimeout time.Duration
 
 	// ResumeTimeout is how long a transfer without any channel stays open.
@@ -92,6 +94,7 @@ func (o *ServerOptions) withDefaults() ServerOptions {
 	setDefault(&d.IdleTimeout, 30*time.Second)
 	setDefault(&d.ResumeTimeout, 30*time.Second)
 	setDefault(&d.SyncEvery, time.Second)
+	d.IdleTimeout = max(d.IdleTimeout, 2*pingEvery)
 	if d.Rate > 0 {
 		d.Rate = max(d.Rate, 16<<10)
 	}
@@ -271,6 +274,17 @@ func (s *Server) grant(blockSize int) (int64, error) {
 	}
 	s.counters.Buffered += n
 	return n, nil
+}
+
+// charge sets memory aside for a list of files.
+func (s *Server) charge(n int64) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.counters.Buffered+n > s.opts.MaxBuffered {
+		return fmt.Errorf("%w: no memory left for the list of files", ErrBusy)
+	}
+	s.counters.Buffered += n
+	return nil
 }
 
 func (s *Server) refund(n int64) {

@@ -26,6 +26,7 @@ type session struct {
 	nonce  string
 
 	heard atomic.Int64 // nanoseconds since began when the sender last spoke
+	asked atomic.Int64 // nanoseconds since began when it last went on asking for a transfer
 	bytes atomic.Int64 // payload received
 
 	// of the receiving goroutine
@@ -34,6 +35,7 @@ type session struct {
 	open    map[uint32]*incoming
 	last    *incoming // of the latest chunk
 	credit  int64
+	charged int64 // memory of offered
 
 	t    atomic.Pointer[transfer] // once attached
 	live atomic.Bool              // accept was sent
@@ -89,7 +91,7 @@ func (v *session) run() error {
 	if t := v.t.Load(); t != nil {
 		t.detach(v)
 	}
-	v.srv.refund(v.credit)
+	v.srv.refund(v.credit + v.charged)
 	if v.told {
 		select {
 		case <-v.t.Load().over:

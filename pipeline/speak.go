@@ -76,7 +76,8 @@ func (v *session) overdue() error {
 	v.srv.mu.Lock()
 	stranger := v.srv.strangers[v]
 	v.srv.mu.Unlock()
-	if stranger && now > v.srv.opts.HandshakeTimeout {
+	limit := v.srv.opts.HandshakeTimeout
+	if stranger && (now-time.Duration(v.asked.Load()) > limit || now > 10*limit) {
 		return fmt.Errorf("%w: no transfer asked for within %v", ErrIdle, v.srv.opts.HandshakeTimeout)
 	}
 	if v.busy.Load() {
