@@ -2,10 +2,12 @@ package link_test
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"math"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -101,16 +103,15 @@ func windows(arrived *atomic.Int64, count int) []float64 {
 
 // ping measures round trips of small UDP packets, one every interval, for d, in
 // the order of the answers.
-func ping(t *testing.T, n *link.Network, interval, d time.Duration) []time.Duration {
-	t.Helper()
+func ping(n *link.Network, interval, d time.Duration) ([]time.Duration, error) {
 	c, err := n.Client().ListenPacket(0)
 	if err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
 	defer c.Close()
 	s, err := n.Server().ListenPacket(0)
 	if err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
 	defer s.Close()
 	go func() {
@@ -133,8 +134,9 @@ func ping(t *testing.T, n *link.Network, interval, d time.Duration) []time.Durat
 			c.WriteTo(buf, s.LocalAddr())
 		}
 	})
+	defer sender.Wait()
 	var trips []time.Duration
-	c.SetReadDeadline(start.Add(d + time.Second))
+	c.SetReadDeadline(start.Add(d + 500*time.Millisecond))
 	buf := make([]byte, 64)
 	for {
 		if _, _, err := c.ReadFrom(buf); err != nil {
@@ -142,11 +144,10 @@ func ping(t *testing.T, n *link.Network, interval, d time.Duration) []time.Durat
 		}
 		trips = append(trips, time.Since(start)-time.Duration(binary.BigEndian.Uint64(buf)))
 	}
-	sender.Wait()
 	if len(trips) == 0 {
-		t.Fatal("no answer")
+		return nil, errors.New("no answer")
 	}
-	return trips
+	return trips, nil
 }
 
 func mean(d []time.Duration) time.Duration {
@@ -169,36 +170,44 @@ func mean(d []time.Duration) time.Duration {
 // one measured meanwhile.
 func TestSquareRootLaw(t *testing.T) {
 	const mss = 1448 // 1500 - 20 (IP) - 20 (TCP) - 12 (timestamps)
+	at := []struct {
+		percent float64
+		flows   int
+	}{{0.1, 8}, {0.5, 12}, {1, 16}}
 	eachKind(t, func(t *testing.T, kind link.Kind) {
-		for _, at := range []struct {
-			percent float64
-			flows   int
-		}{{0.1, 8}, {0.5, 12}, {1, 16}} {
-			t.Run(fmt.Sprintf("%g%%", at.percent), func(t *testing.T) {
-				t.Parallel()
-				seed := uint64(0)
-				attempts(t, func(t *testing.T) string {
-					seed++
-					n := open(t, fmt.Sprintf("rtt=50ms,loss=%g%%/0%%", at.percent), kind, seed, &link.Options{
-						CongestionControl: "reno",
-						TCPBuffer:         512 << 10, // far above the windows of the law: bounds the first slow start
-					})
-					defer n.Close()
-					arrived := flows(t, n, at.flows)
-					ping(t, n, 100*time.Millisecond, span(4*time.Second)) // out of slow start
-					before, start := arrived.Load(), time.Now()
-					rtt := mean(ping(t, n, 10*time.Millisecond, span(10*time.Second)))
-					rate := float64(arrived.Load()-before) / time.Since(start).Seconds()
-					law := math.Sqrt(1.5) * mss / rtt.Seconds() / math.Sqrt(at.percent/100) * float64(at.flows)
-					up, _ := n.Stats()
-					t.Logf("%.2f of the law (%.1f Mbit/s, rtt %v, %d losses, max late %v)", rate/law, rate*8/1e6, rtt, up.DroppedLoss.Packets, up.MaxLate)
-					if ratio := rate / law; ratio < 0.75 || ratio > 1.25 {
-						return fmt.Sprintf("%.2f of the law", ratio)
-					}
-					return ""
+		seed := uint64(0)
+		attempts(t, func(t *testing.T) string {
+			seed++
+			complaints := make([]string, len(at))
+			var runs sync.WaitGroup
+			for i, p := range at {
+				n := open(t, fmt.Sprintf("rtt=50ms,loss=%g%%/0%%", p.percent), kind, seed, &link.Options{
+					CongestionControl: "reno",
+					TCPBuffer:         512 << 10, // far above the windows of the law: bounds the first slow start
 				})
-			})
-		}
+				defer n.Close()
+				arrived := flows(t, n, p.flows)
+				runs.Go(func() {
+					time.Sleep(span(4 * time.Second)) // out of slow start
+					before, start := arrived.Load(), time.Now()
+					trips, err := ping(n, 10*time.Millisecond, span(10*time.Second))
+					if err != nil {
+						complaints[i] = err.Error()
+						return
+					}
+					rate, rtt := float64(arrived.Load()-before)/time.Since(start).Seconds(), mean(trips)
+					ratio := rate / (float64(p.flows) * math.Sqrt(1.5) * mss / rtt.Seconds() / math.Sqrt(p.percent/100))
+					up, _ := n.Stats()
+					t.Logf("%g %% lost: %.2f of the law (%.1f Mbit/s, rtt %v, %d losses, max late %v)",
+						p.percent, ratio, rate*8/1e6, rtt, up.DroppedLoss.Packets, up.MaxLate)
+					if ratio < 0.75 || ratio > 1.25 {
+						complaints[i] = fmt.Sprintf("%.2f of the law at %g %%", ratio, p.percent)
+					}
+				})
+			}
+			runs.Wait()
+			return strings.TrimSpace(strings.Join(complaints, " "))
+		})
 	})
 }
 
@@ -231,17 +240,22 @@ func TestSeedsAgree(t *testing.T) {
 	const ceiling = 100 * 1448.0 / 1500
 	eachKind(t, func(t *testing.T, kind link.Kind) {
 		attempts(t, func(t *testing.T) string {
-			var rates [2]float64
+			var rates, total [2]float64 // Mbit/s: in a quiet stretch, from the start
 			var late [2]time.Duration
 			var runs sync.WaitGroup
 			for i := range rates {
 				n := open(t, "rtt=50ms,rate=100mbit,queue=1bdp", kind, uint64(i+1), nil)
 				defer n.Close()
+				start := time.Now()
 				arrived := flows(t, n, 1)
 				runs.Go(func() {
-					time.Sleep(span(6 * time.Second)) // slow start and what it lost
-					w := windows(arrived, int(span(8*time.Second)/(500*time.Millisecond)))
+					// Slow start may overfill the queue; CUBIC then needs the
+					// cube root of 830 packets * 0.3 / 0.4, 8.5 s, to return
+					// to its window (RFC 9438, 4.2). No shorter in a short run.
+					time.Sleep(11 * time.Second)
+					w := windows(arrived, int(span(6*time.Second)/(500*time.Millisecond)))
 					rates[i] = w[len(w)*3/4]
+					total[i] = float64(arrived.Load()) * 8 / time.Since(start).Seconds() / 1e6
 					up, _ := n.Stats()
 					late[i] = up.MaxLate
 				})
@@ -251,7 +265,7 @@ func TestSeedsAgree(t *testing.T) {
 			if differ := math.Abs(rates[0]-rates[1]) / max(rates[0], rates[1]); differ > 0.03 {
 				return fmt.Sprintf("%.1f %% apart", 100*differ)
 			}
-			if most := max(rates[0], rates[1]); most > 1.01*ceiling { // one per cent for reading the clock late
+			if most := max(total[0], total[1]); most > ceiling {
 				return fmt.Sprintf("%.2f Mbit/s are more than the link carries", most)
 			}
 			return ""
@@ -259,9 +273,9 @@ func TestSeedsAgree(t *testing.T) {
 	})
 }
 
-// TestDelay: a round trip takes what the spec says, within a millisecond. Of
-// stretches of a tenth of a second, a quarter must have 95 % of their packets
-// there: what else the machine does spoils many.
+// TestDelay: a round trip takes what the spec says, within a millisecond and
+// never less, for three quarters of the packets at least: what else the machine
+// does delays some.
 func TestDelay(t *testing.T) {
 	eachKind(t, func(t *testing.T, kind link.Kind) {
 		for _, rtt := range []time.Duration{0, 10 * time.Millisecond, 80 * time.Millisecond} {
@@ -269,16 +283,13 @@ func TestDelay(t *testing.T) {
 				attempts(t, func(t *testing.T) string {
 					n := open(t, "rtt="+rtt.String(), kind, 1, nil)
 					defer n.Close()
-					var highs []time.Duration
-					low := time.Hour
-					for stretch := range slices.Chunk(ping(t, n, 2*time.Millisecond, span(2*time.Second)), 50) {
-						slices.Sort(stretch)
-						low = min(low, stretch[0])
-						highs = append(highs, stretch[len(stretch)*95/100])
+					trips, err := ping(n, 2*time.Millisecond, span(1600*time.Millisecond))
+					if err != nil {
+						t.Fatal(err)
 					}
-					slices.Sort(highs)
-					high := highs[len(highs)/4]
-					t.Logf("least %v, 95th percentile %v (of the best stretch %v, of the worst %v)", low, high, highs[0], highs[len(highs)-1])
+					slices.Sort(trips)
+					low, high := trips[0], trips[len(trips)*3/4]
+					t.Logf("least %v, median %v, upper quartile %v, most %v", low, trips[len(trips)/2], high, trips[len(trips)-1])
 					if low < rtt || high > rtt+time.Millisecond {
 						return fmt.Sprintf("%v to %v, want %v", low, high, rtt)
 					}
@@ -307,7 +318,7 @@ func TestRate(t *testing.T) {
 					if err != nil {
 						t.Fatal(err)
 					}
-					length := span(2 * time.Second)
+					length := span(1200 * time.Millisecond)
 					start := time.Now()
 					var sender sync.WaitGroup
 					sender.Go(func() { // always ahead of the link, and a quarter more than it carries
@@ -323,7 +334,7 @@ func TestRate(t *testing.T) {
 					var first, last time.Time
 					count := -1 // the first packet's bytes came before first
 					for {
-						s.SetReadDeadline(time.Now().Add(time.Second))
+						s.SetReadDeadline(time.Now().Add(500 * time.Millisecond))
 						if _, _, err := s.ReadFrom(buf); err != nil {
 							break
 						}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"time"
 
 	"github.com/chunkferry/chunkferry/cmd/ferry/internal/link/emulator"
 	"gvisor.dev/gvisor/pkg/tcpip"
@@ -90,10 +91,11 @@ func New(up, down emulator.Config, o *Options) (_ *Network, err error) {
 	client.out.Store(n.up)
 	server.out.Store(n.down)
 	// TEST-NET-1 of RFC 5737, which no real network uses.
-	if n.client, err = newHost(client, netip.MustParseAddr("192.0.2.1"), opts); err != nil {
+	rtt := up.Delay + down.Delay
+	if n.client, err = newHost(client, netip.MustParseAddr("192.0.2.1"), rtt, opts); err != nil {
 		return nil, err
 	}
-	if n.server, err = newHost(server, netip.MustParseAddr("192.0.2.2"), opts); err != nil {
+	if n.server, err = newHost(server, netip.MustParseAddr("192.0.2.2"), rtt, opts); err != nil {
 		return nil, err
 	}
 	return n, nil
@@ -134,28 +136,31 @@ func (n *Network) Close() error {
 
 const nic = 1
 
-func newHost(ep *endpoint, addr netip.Addr, opts Options) (*Host, error) {
+func newHost(ep *endpoint, addr netip.Addr, rtt time.Duration, opts Options) (*Host, error) {
 	s := stack.New(stack.Options{
 		NetworkProtocols:   []stack.NetworkProtocolFactory{ipv4.NewProtocol},
 		TransportProtocols: []stack.TransportProtocolFactory{tcp.NewProtocol, udp.NewProtocol},
 	})
 	h := &Host{stack: s, addr: addr}
-	if err := configure(s, ep, addr, opts); err != nil {
+	if err := configure(s, ep, addr, rtt, opts); err != nil {
 		h.close()
 		return nil, err
 	}
 	return h, nil
 }
 
-func configure(s *stack.Stack, ep *endpoint, addr netip.Addr, opts Options) error {
+func configure(s *stack.Stack, ep *endpoint, addr netip.Addr, rtt time.Duration, opts Options) error {
 	cc := tcpip.CongestionControlOption(opts.CongestionControl)
 	sack := tcpip.TCPSACKEnabled(true)
 	// RACK of this version needs seconds for what a full queue drops at the end
 	// of slow start, and RFC 6675 alone half a second; see the package comment.
 	recovery := tcpip.TCPRecovery(0)
+	// Linux never times out before the smoothed round trip and 200 ms more
+	// (tcp_rto_min); gVisor's minimum is absolute.
+	minRTO := tcpip.TCPMinRTOOption(200*time.Millisecond + rtt)
 	send := tcpip.TCPSendBufferSizeRangeOption{Min: tcp.MinBufferSize, Default: opts.TCPBuffer, Max: opts.TCPBuffer}
 	receive := tcpip.TCPReceiveBufferSizeRangeOption{Min: tcp.MinBufferSize, Default: opts.TCPBuffer, Max: opts.TCPBuffer}
-	for _, o := range []tcpip.SettableTransportProtocolOption{&cc, &sack, &recovery, &send, &receive} {
+	for _, o := range []tcpip.SettableTransportProtocolOption{&cc, &sack, &recovery, &minRTO, &send, &receive} {
 		if err := s.SetTransportProtocolOption(tcp.ProtocolNumber, o); err != nil {
 			return fmt.Errorf("usernet: TCP option %T: %s", o, err)
 		}
