@@ -127,9 +127,14 @@ func (s *source) checkVisible(t *testing.T, dir string) (found int) {
 // TestKill kills a receiving process at random instants until the transfer is
 // through all the same.
 func TestKill(t *testing.T) {
-	const transfers = 6
+	const transfers, attempts = 12, 12
 	rng := rand.New(rand.NewPCG(3, 14))
 	kills, commits := 0, 0
+	start := time.Now()
+	if out, err := childCommand("writer", t.TempDir(), "0").CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	whole := time.Since(start)
 	for seed := range transfers {
 		dir := t.TempDir()
 		s := crashSource(byte(seed))
@@ -140,8 +145,10 @@ func TestKill(t *testing.T) {
 			if err := cmd.Start(); err != nil {
 				t.Fatal(err)
 			}
-			// Attempts live longer and longer, so that one finishes.
-			limit := time.Duration(rng.Int64N(int64(attempt) * int64(12*time.Millisecond)))
+			limit := time.Duration(rng.Int64N(int64(whole)))
+			if attempt > attempts {
+				limit = time.Minute
+			}
 			killer := time.AfterFunc(limit, func() { cmd.Process.Kill() })
 			err := cmd.Wait()
 			killer.Stop()
