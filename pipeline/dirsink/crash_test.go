@@ -145,7 +145,7 @@ func TestKill(t *testing.T) {
 			if err := cmd.Start(); err != nil {
 				t.Fatal(err)
 			}
-			limit := time.Duration(rng.Int64N(int64(whole)))
+			limit := time.Duration(rng.Int64N(int64(whole) * 2 / 3))
 			if attempt > attempts {
 				limit = time.Minute
 			}
