@@ -27,6 +27,7 @@ type serveFlags struct {
 	host      string
 	token     string
 	overwrite overwrite
+	names     string
 	maxSize   size.Bytes
 	minFree   size.Bytes
 	limitRate size.Bytes
@@ -39,8 +40,11 @@ type serveFlags struct {
 	grace     time.Duration
 }
 
-// How long what other people left unfinished is kept.
-const keepUnfinished = 30 * 24 * time.Hour
+// How long what nobody continues is kept, and how often it is looked for.
+const (
+	keepUnfinished = 30 * 24 * time.Hour
+	cleanEvery     = time.Hour
+)
 
 func newServe() *cobra.Command {
 	f := serveFlags{minFree: 64 << 20}
@@ -70,6 +74,7 @@ second Ctrl-C ends at once, and still nothing that has arrived is lost.`,
 	flags.StringVar(&f.host, "host", "", "`host` to put into the URL (default: found out)")
 	flags.StringVar(&f.token, "token", "", "access `token` that senders need (default: a random one, kept for the directory)")
 	flags.Var(&f.overwrite, "overwrite", "`policy` for a name that is taken: refuse, rename, replace")
+	flags.StringVar(&f.names, "names", "portable", "file names to take: `portable` (valid on every system) or local (valid on this one)")
 	flags.Var(&f.maxSize, "max-size", "most `bytes` of one transfer (default no limit)")
 	flags.Var(&f.minFree, "min-free", "`bytes` that stay free on the disk")
 	flags.Var(&f.limitRate, "limit-rate", "most `bytes` a second from one peer (default no limit)")
@@ -80,13 +85,20 @@ second Ctrl-C ends at once, and still nothing that has arrived is lost.`,
 	flags.BoolVar(&f.qr, "qr", false, "print the URL as a QR code, too")
 	flags.BoolVarP(&f.verbose, "verbose", "v", false, "log every channel on standard error")
 	flags.DurationVar(&f.grace, "grace", 10*time.Second, "how long running transfers may finish after Ctrl-C")
+	complete(cmd, "names", "portable", "local")
 	complete(cmd, "overwrite", "refuse", "rename", "replace")
-	cmd.MarkFlagDirname("dir")
+	if err := cmd.MarkFlagDirname("dir"); err != nil {
+		panic("ferry: internal error: " + err.Error())
+	}
 	return cmd
 }
 
 func (f *serveFlags) run(cmd *cobra.Command) error {
 	ctx := cmd.Context()
+	rules, known := map[string]dirsink.NameRules{"portable": dirsink.PortableNames, "local": dirsink.LocalNames}[f.names]
+	if !known {
+		return misusef("--names %s: choose portable or local", f.names)
+	}
 	if f.metrics != "" && !isLoopback(f.metrics) {
 		return misusef("--metrics %s: only a loopback address such as 127.0.0.1:9090, as metrics are not protected", f.metrics)
 	}
@@ -102,22 +114,22 @@ func (f *serveFlags) run(cmd *cobra.Command) error {
 	}
 	sink, err := dirsink.New(f.dir, &dirsink.Options{
 		Overwrite: dirsink.Overwrite(f.overwrite),
+		Names:     rules,
 		MaxBytes:  int64(f.maxSize),
 		MinFree:   int64(f.minFree),
 	})
 	if err != nil {
 		return err
 	}
-	if _, err := sink.Clean(ctx, keepUnfinished); err != nil {
-		fmt.Fprintf(cmd.ErrOrStderr(), "ferry: clean up old transfers: %v\n", err)
-	}
+	logger := f.logger(cmd.ErrOrStderr())
+	go cleanUp(ctx, sink, logger)
 	out := &serveOutput{w: cmd.OutOrStdout(), json: f.json, dir: f.dir}
 	completed := make(chan struct{}, 1)
 	server := pipeline.NewServer(sink, &pipeline.ServerOptions{
 		Token:   f.token,
 		MaxSize: int64(f.maxSize),
 		Rate:    int64(f.limitRate),
-		Logger:  f.logger(cmd.ErrOrStderr()),
+		Logger:  logger,
 		Notify: func(n pipeline.Notice) {
 			out.notice(n)
 			if n.Kind == pipeline.NoticeCompleted {
@@ -170,6 +182,26 @@ func (f *serveFlags) run(cmd *cobra.Command) error {
 		return errFailed
 	}
 	return err
+}
+
+// cleanUp removes old unfinished transfers until ctx is done.
+func cleanUp(ctx context.Context, sink *dirsink.Sink, logger *slog.Logger) {
+	tick := time.NewTicker(cleanEvery)
+	defer tick.Stop()
+	for {
+		removed, err := sink.Clean(ctx, keepUnfinished)
+		for _, c := range removed {
+			logger.Warn("unfinished transfer removed", "transfer", c.ID[:8], "bytes", c.Bytes, "age", c.Age)
+		}
+		if err != nil && ctx.Err() == nil {
+			logger.Warn("cleaning up failed", "err", err)
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+	}
 }
 
 // onceDone is completed with --once and never ready without.
