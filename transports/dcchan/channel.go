@@ -23,9 +23,12 @@ type Channel struct {
 	state   atomic.Int32
 	putting atomic.Int32  // messages waiting for room in the inbox
 	arrived atomic.Uint64 // messages received
-	readEnd chan struct{} // pion's reader has ended
-	over    chan struct{} // the state is closed
-	errored chan error    // capacity 1: why pion's reader ended
+
+	recent   atomic.Int64  // the last BufferedAmount and what was sent since
+	recentAt atomic.Int64  // when that was
+	readEnd  chan struct{} // pion's reader has ended
+	over     chan struct{} // the state is closed
+	errored  chan error    // capacity 1: why pion's reader ended
 
 	opened    atomic.Bool // seen open by its Conn
 	begun     atomic.Bool // a local Close or Abort has begun
