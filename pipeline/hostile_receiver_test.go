@@ -34,8 +34,6 @@ func TestHostileReceiver(t *testing.T) {
 		{"oversized", []string{`{"type":"hello","x":"` + strings.Repeat("x", 61<<10) + `"}`}, pipeline.ErrProtocol},
 		{"hello twice", []string{greeting, greeting}, pipeline.ErrProtocol},
 		{"chunk", []string{greeting, "#"}, pipeline.ErrProtocol},
-		{"limit on size", []string{`{"type":"hello","protocols":["ferry/1"],"limits":{"size":10}}`}, pipeline.ErrLimit},
-		{"limit on block size", []string{`{"type":"hello","protocols":["ferry/1"],"limits":{"block_size":10}}`}, pipeline.ErrLimit},
 		{"ack before accept", []string{greeting, "?offer", `{"type":"ack"}`}, pipeline.ErrProtocol},
 		{"accept without token", []string{greeting, "?offer", `{"type":"accept","credit":5}`}, pipeline.ErrProtocol},
 		{"accept with negative credit", []string{greeting, "?offer", `{"type":"accept","token":"t","credit":-5}`}, pipeline.ErrProtocol},

@@ -59,11 +59,22 @@ func (l *lane) serve(started func()) error {
 	defer stop()
 	var work sync.WaitGroup
 	work.Go(l.watch)
-	work.Go(func() { l.cancel(l.receive(started)) })
-	if err := l.greet(); err != nil {
-		l.cancel(err)
+	heard := make(chan struct{})
+	work.Go(func() {
+		defer close(heard)
+		l.cancel(l.receive(started))
+	})
+	err := l.greet()
+	if err == nil {
+		err = l.send()
 	}
-	l.cancel(l.send())
+	if errors.Is(err, transport.ErrClosed) { // the receiver's last word may say why
+		select {
+		case <-heard:
+		case <-l.ctx.Done():
+		}
+	}
+	l.cancel(err)
 	work.Wait()
 	return context.Cause(l.ctx)
 }
@@ -102,13 +113,6 @@ func (l *lane) greet() error {
 // offer sends the manifest, in as many messages as it takes.
 func (l *lane) offer() error {
 	s := l.s
-	if max := l.hello.Limits; max.Size > 0 && s.layout.size > max.Size {
-		return &PeerError{Code: "limit", Message: fmt.Sprintf("transfers of at most %d bytes", max.Size)}
-	} else if max.Files > 0 && len(s.layout.entries) > max.Files {
-		return &PeerError{Code: "limit", Message: fmt.Sprintf("at most %d files in a transfer", max.Files)}
-	} else if max.BlockSize > 0 && s.opts.BlockSize > max.BlockSize {
-		return &PeerError{Code: "limit", Message: fmt.Sprintf("blocks of at most %d bytes", max.BlockSize)}
-	}
 	list := s.layout.entries
 	var first message = &offer{ID: s.id, Size: s.layout.size, BlockSize: s.opts.BlockSize, Restart: s.opts.Restart, Count: len(list)}
 	for first != nil || len(list) > 0 {

@@ -1,6 +1,7 @@
 package pipeline_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -132,6 +133,41 @@ func TestBusy(t *testing.T) {
 				both.Wait()
 				if n := len(d.sink.Names()); n != 3 {
 					t.Errorf("%d files", n)
+				}
+			})
+		})
+	}
+}
+
+// TestLimitsRefused exceeds the receiver's limits; both sides name them.
+func TestLimitsRefused(t *testing.T) {
+	many := make(map[string]string)
+	for i := range 2000 {
+		many[fmt.Sprintf("d/some-file-name-%d", i)] = ""
+	}
+	dir := tree(t, many)
+	for name, tt := range map[string]struct {
+		serve pipeline.ServerOptions
+		src   pipeline.Source
+	}{
+		"MaxSize":         {pipeline.ServerOptions{MaxSize: 1000}, blob("f", noise(1001))},
+		"MaxSize, stream": {pipeline.ServerOptions{MaxSize: 100 * kib}, pipeline.Stream("f", bytes.NewBuffer(noise(4<<20)))},
+		"MaxFiles":        {pipeline.ServerOptions{MaxFiles: 100}, pipeline.Files(dir + "/d")},
+		"blocks":          {pipeline.ServerOptions{Window: 256 * kib}, blob("f", noise(1001))},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				d := newDock(t, &tt.serve)
+				_, err := pipeline.Send(t.Context(), []pipeline.Route{d.route("a", nil)}, tt.src, nil)
+				var p *pipeline.PeerError
+				if !errors.Is(err, pipeline.ErrLimit) || !errors.As(err, &p) {
+					t.Errorf("Send returned %v", err)
+				}
+				synctest.Wait()
+				d.mu.Lock()
+				defer d.mu.Unlock()
+				if len(d.errs) != 1 || !errors.Is(d.errs[0], pipeline.ErrLimit) {
+					t.Errorf("Handle returned %v", d.errs)
 				}
 			})
 		})

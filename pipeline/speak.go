@@ -53,6 +53,9 @@ func (v *session) speak() {
 			}
 		}
 		if err := v.report(beat); err != nil {
+			if errors.Is(err, transport.ErrClosed) { // the sender's last word may say why
+				_ = sleep(v.ctx, lingerTimeout)
+			}
 			v.cancel(err)
 			return
 		}
