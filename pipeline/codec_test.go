@@ -24,7 +24,10 @@ type refusal struct {
 	Text string `json:"text"`
 }
 
-func vectors(t testing.TB) (good []vector, bad []refusal) {
+// proofVector was made with another implementation of HMAC.
+type proofVector struct{ Token, Nonce, Proof string }
+
+func vectors(t testing.TB) (good []vector, bad []refusal, proofs []proofVector) {
 	t.Helper()
 	data, err := os.ReadFile(filepath.Join("testdata", "control.json"))
 	if err != nil {
@@ -33,11 +36,12 @@ func vectors(t testing.TB) (good []vector, bad []refusal) {
 	var all struct {
 		Messages []vector  `json:"messages"`
 		Refused  []refusal `json:"refused"`
+		Proofs   []proofVector
 	}
 	if err := json.Unmarshal(data, &all); err != nil {
 		t.Fatal(err)
 	}
-	return all.Messages, all.Refused
+	return all.Messages, all.Refused, all.Proofs
 }
 
 func direction(from string) map[string]func() message {
@@ -49,7 +53,7 @@ func direction(from string) map[string]func() message {
 
 // TestVectors reads every message and writes it again, to the byte.
 func TestVectors(t *testing.T) {
-	good, bad := vectors(t)
+	good, bad, proofs := vectors(t)
 	covered := map[string]bool{}
 	for _, v := range good {
 		m, err := decode(v.Text, direction(v.From))
@@ -78,6 +82,11 @@ func TestVectors(t *testing.T) {
 			t.Errorf("%s: %v, %v", v.Name, m, err)
 		}
 	}
+	for _, v := range proofs {
+		if got := proof(v.Token, v.Nonce); got != v.Proof {
+			t.Errorf("proof of %q for %q is %s, want %s", v.Token, v.Nonce, got, v.Proof)
+		}
+	}
 }
 
 // TestUnknownIgnored is what lets later versions add to the protocol.
@@ -92,7 +101,7 @@ func TestUnknownIgnored(t *testing.T) {
 }
 
 func FuzzControl(f *testing.F) {
-	good, bad := vectors(f)
+	good, bad, _ := vectors(f)
 	for _, v := range good {
 		f.Add([]byte(v.Text))
 	}
