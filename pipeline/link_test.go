@@ -167,3 +167,28 @@ func TestMemoryFlat(t *testing.T) {
 		t.Errorf("%d bytes allocated in all, want at most %d", n, both)
 	}
 }
+
+// TestChunksAllocateNothing sends the same in few and in many chunks and
+// compares the number of allocations.
+func TestChunksAllocateNothing(t *testing.T) {
+	d := newDock(t, nil)
+	d.srv = pipeline.NewServer(nowhere{}, nil)
+	data := repeated(make([]byte, 1<<20))
+	const size = 64 << 20
+	count := func(chunk int) int64 {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		_, err := pipeline.Send(t.Context(), []pipeline.Route{d.route("a", nil)}, pipeline.Blob("f", data, size, ""),
+			&pipeline.SendOptions{ChunkSize: chunk})
+		if err != nil {
+			t.Fatal(err)
+		}
+		runtime.ReadMemStats(&after)
+		return int64(after.Mallocs - before.Mallocs)
+	}
+	count(64 * kib) // warm
+	few, many := count(64*kib), count(2*kib)
+	if chunks := int64(size / (2 * kib)); many-few > chunks/10 {
+		t.Errorf("%d allocations for %d chunks, %d for %d", few, size/(64*kib), many, chunks)
+	}
+}
