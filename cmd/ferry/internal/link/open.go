@@ -67,9 +67,9 @@ func (k Kind) Available() error {
 type Options struct {
 	// CongestionControl of TCP. "": the first of Kind.CongestionControls.
 	CongestionControl string
-	// TCPBuffer is the size of the send and receive buffers of TCP in bytes:
-	// what may be in flight, or wait in the kernel or stack, at most. 0: twice
-	// what the link can hold, and at least 4 MiB; 16 MiB on a link without a rate.
+	// TCPBuffer is what one TCP connection may have in flight, in bytes of
+	// payload; the buffers are twice as large. 0: twice what the link can hold,
+	// and at least 4 MiB; 16 MiB on a link without a rate.
 	TCPBuffer int
 }
 

@@ -97,11 +97,12 @@ func (ns namespace) close() error { return ns.file.Close() }
 
 // tune sets what the package comment promises, in the namespace of the thread.
 func tune(opts Options) error {
-	// The kernel grants half of a receive buffer as window (tcp_adv_win_scale).
-	receive := 2 * opts.TCPBuffer
+	// Half of a buffer is the kernel's own: it grants half of a receive buffer
+	// as window (tcp_adv_win_scale) and counts a packet to send at its size in memory.
+	buffer := strconv.Itoa(2 * opts.TCPBuffer)
 	for _, s := range []struct{ name, value string }{
-		{"ipv4/tcp_rmem", "4096 131072 " + strconv.Itoa(receive)},
-		{"ipv4/tcp_wmem", "4096 16384 " + strconv.Itoa(opts.TCPBuffer)},
+		{"ipv4/tcp_rmem", "4096 131072 " + buffer},
+		{"ipv4/tcp_wmem", "4096 16384 " + buffer},
 		{"ipv4/tcp_no_metrics_save", "1"},
 	} {
 		if err := sysctl(s.name, s.value); err != nil {

@@ -37,17 +37,17 @@ func (e *UnavailableError) Error() string {
 // Unwrap returns [ErrUnavailable] and Err.
 func (e *UnavailableError) Unwrap() []error { return []error{ErrUnavailable, e.Err} }
 
-// DefaultTCPBuffer is how far each TCP send and receive buffer may grow where
-// Options name no size, in bytes: the product of 1 Gbit/s and 130 ms.
+// DefaultTCPBuffer is the TCPBuffer of Options that name none, in bytes: the
+// product of 1 Gbit/s and 130 ms.
 const DefaultTCPBuffer = 16 << 20
 
 // Options of [New]; nil and the zero value are good.
 type Options struct {
 	// CongestionControl of TCP, by the kernel's name. "": [Cubic].
 	CongestionControl string
-	// TCPBuffer is how far each TCP send and receive buffer may grow, in bytes
-	// of payload. 0: [DefaultTCPBuffer]. It should exceed twice the
-	// bandwidth-delay product.
+	// TCPBuffer is what one TCP connection may have in flight, in bytes of
+	// payload: the buffers may grow to twice as much. 0: [DefaultTCPBuffer]. It
+	// should exceed twice the bandwidth-delay product.
 	TCPBuffer int
 }
 

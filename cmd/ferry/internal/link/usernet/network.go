@@ -26,8 +26,8 @@ const (
 var ErrCongestionControl = errors.New("usernet: no such congestion control (cubic and reno exist)")
 
 const (
-	// DefaultTCPBuffer is the size of each TCP send and receive buffer where
-	// Options name none, in bytes: the product of 1 Gbit/s and 130 ms.
+	// DefaultTCPBuffer is the TCPBuffer of Options that name none, in bytes: the
+	// product of 1 Gbit/s and 130 ms.
 	DefaultTCPBuffer = 16 << 20
 
 	// udpBuffer is what a UDP socket may hold, in bytes, in each direction:
@@ -39,8 +39,9 @@ const (
 type Options struct {
 	// CongestionControl of TCP: [Cubic], the default, or [Reno].
 	CongestionControl string
-	// TCPBuffer is the size of each TCP send and receive buffer in bytes.
-	// 0: [DefaultTCPBuffer]. It should exceed twice the bandwidth-delay product.
+	// TCPBuffer is what one TCP connection may have in flight, in bytes of
+	// payload: the buffers are twice as large. 0: [DefaultTCPBuffer]. It should
+	// exceed twice the bandwidth-delay product.
 	TCPBuffer int
 }
 
@@ -158,8 +159,11 @@ func configure(s *stack.Stack, ep *endpoint, addr netip.Addr, rtt time.Duration,
 	// Linux never times out before the smoothed round trip and 200 ms more
 	// (tcp_rto_min); gVisor's minimum is absolute.
 	minRTO := tcpip.TCPMinRTOOption(200*time.Millisecond + rtt)
-	send := tcpip.TCPSendBufferSizeRangeOption{Min: tcp.MinBufferSize, Default: opts.TCPBuffer, Max: opts.TCPBuffer}
-	receive := tcpip.TCPReceiveBufferSizeRangeOption{Min: tcp.MinBufferSize, Default: opts.TCPBuffer, Max: opts.TCPBuffer}
+	// Half of a buffer is the stack's own: it grants half of a receive buffer as
+	// window, and wakes a writer when half of a send buffer is free.
+	size := 2 * opts.TCPBuffer
+	send := tcpip.TCPSendBufferSizeRangeOption{Min: tcp.MinBufferSize, Default: size, Max: size}
+	receive := tcpip.TCPReceiveBufferSizeRangeOption{Min: tcp.MinBufferSize, Default: size, Max: size}
 	for _, o := range []tcpip.SettableTransportProtocolOption{&cc, &sack, &recovery, &minRTO, &send, &receive} {
 		if err := s.SetTransportProtocolOption(tcp.ProtocolNumber, o); err != nil {
 			return fmt.Errorf("usernet: TCP option %T: %s", o, err)
