@@ -12,8 +12,8 @@ import (
 
 const (
 	benchSize = 48 << 10
-	benchHigh = 3 << 20 // where a sender stops
-	benchLow  = 3 << 19 // where it goes on
+	benchHigh = 640 << 10 // where a sender stops
+	benchLow  = 320 << 10 // where it goes on
 )
 
 // BenchmarkChannel moves 48 KiB messages one way and counts the bytes at the

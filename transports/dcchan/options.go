@@ -16,7 +16,7 @@ import (
 // Defaults of Options.
 const (
 	DefaultMaxMessageSize = 128 << 10 // bytes
-	DefaultMaxBuffered    = 4 << 20   // bytes
+	DefaultMaxBuffered    = 768 << 10 // bytes
 	DefaultCloseTimeout   = 20 * time.Second
 	DefaultConnectTimeout = 15 * time.Second
 	DefaultMaxChannels    = 32
@@ -45,7 +45,8 @@ type Options struct {
 	// moved there), see the package comment. Default DefaultMaxMessageSize.
 	MaxMessageSize int
 
-	// MaxBuffered bounds BufferedAmount, in bytes. Default
+	// MaxBuffered bounds BufferedAmount, in bytes, and with it what is in
+	// flight; see the package comment for long paths. Default
 	// DefaultMaxBuffered.
 	MaxBuffered int
 

@@ -131,20 +131,22 @@ func TestDrainToManyLevels(t *testing.T) {
 	}()
 	var wg sync.WaitGroup
 	for range 20 {
-		for range 40 {
-			if err := a.Send(make([]byte, 48<<10)); err != nil {
+		for range 12 {
+			if err := push(t, a, make([]byte, 48<<10)); err != nil {
 				t.Fatal(err)
 			}
-			a.Send(nil)
+			if err := a.Send(nil); err != nil {
+				t.Fatal(err)
+			}
 		}
-		for _, low := range []int{0, 0, 1, 48 << 10, 100_000, 1 << 20, 1 << 30} {
+		for _, low := range []int{0, 0, 1, 48 << 10, 100_000, 400_000, 1 << 30} {
 			wg.Go(func() {
 				if err := transport.Drain(t.Context(), a, low); err != nil {
 					t.Errorf("Drain to %d: %v", low, err)
 				}
 			})
 		}
-		if err := transport.Drain(t.Context(), a, 500_000); err != nil {
+		if err := transport.Drain(t.Context(), a, 200_000); err != nil {
 			t.Fatal(err)
 		}
 	}
