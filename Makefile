@@ -28,7 +28,8 @@ race:
 conform: ## the kit on every adapter, repeatedly
 	go test -race -count=5 -run 'Conform' ./transport/... ./transports/...
 
-e2e: ## whole processes and large files; takes minutes
+e2e: ## whole processes, large files, emulated links; takes minutes, wants root and a calm machine
+	go test -tags e2e -count=1 -p 1 -timeout 20m ./cmd/ferry/internal/link/...
 	go test -tags e2e -count=1 -v -timeout 20m -run 'TestE2E' ./cmd/ferry
 
 fuzz: ## each fuzz target for FUZZTIME

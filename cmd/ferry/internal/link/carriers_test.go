@@ -12,12 +12,13 @@ import (
 	"testing"
 	"time"
 
-	"github.com/chunkferry/chunkferry/cmd/ferry/internal/link"
-	"github.com/chunkferry/chunkferry/transports/pinned"
 	"github.com/coder/websocket"
 	"github.com/pion/ice/v4"
 	"github.com/pion/webrtc/v4"
 	"github.com/quic-go/quic-go"
+
+	"github.com/chunkferry/chunkferry/cmd/ferry/internal/link"
+	"github.com/chunkferry/chunkferry/transports/pinned"
 )
 
 // The carriers' own libraries, over both kinds of link: what ferry compare

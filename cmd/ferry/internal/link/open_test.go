@@ -10,9 +10,10 @@ import (
 	"testing"
 	"time"
 
+	"go.uber.org/goleak"
+
 	"github.com/chunkferry/chunkferry/cmd/ferry/internal/link"
 	"github.com/chunkferry/chunkferry/cmd/ferry/internal/link/kernelnet"
-	"go.uber.org/goleak"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }

@@ -1,3 +1,5 @@
+//go:build e2e
+
 package link_test
 
 import (
@@ -18,7 +20,7 @@ import (
 
 // The tests of this file tell whether results over an emulated link mean
 // something. They measure in real time on whatever else the machine does, so
-// each measurement may be repeated; the bounds stay.
+// each measurement may be repeated; the bounds stay. Run them alone: make e2e.
 
 // attempts measures until measure returns no complaint, at most three times, and
 // waits for a calm moment in between.

@@ -9,10 +9,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/chunkferry/chunkferry/cmd/ferry/internal/link/emulator"
-	"github.com/chunkferry/chunkferry/cmd/ferry/internal/link/kernelnet"
 	"go.uber.org/goleak"
 	"golang.org/x/sys/unix"
+
+	"github.com/chunkferry/chunkferry/cmd/ferry/internal/link/emulator"
+	"github.com/chunkferry/chunkferry/cmd/ferry/internal/link/kernelnet"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }

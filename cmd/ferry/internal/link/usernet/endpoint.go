@@ -3,11 +3,12 @@ package usernet
 import (
 	"sync/atomic"
 
-	"github.com/chunkferry/chunkferry/cmd/ferry/internal/link/emulator"
 	"gvisor.dev/gvisor/pkg/buffer"
 	"gvisor.dev/gvisor/pkg/tcpip"
 	"gvisor.dev/gvisor/pkg/tcpip/header"
 	"gvisor.dev/gvisor/pkg/tcpip/stack"
+
+	"github.com/chunkferry/chunkferry/cmd/ferry/internal/link/emulator"
 )
 
 // endpoint is the network interface of one host: what the stack writes goes

@@ -6,13 +6,14 @@ import (
 	"net/netip"
 	"time"
 
-	"github.com/chunkferry/chunkferry/cmd/ferry/internal/link/emulator"
 	"gvisor.dev/gvisor/pkg/tcpip"
 	"gvisor.dev/gvisor/pkg/tcpip/header"
 	"gvisor.dev/gvisor/pkg/tcpip/network/ipv4"
 	"gvisor.dev/gvisor/pkg/tcpip/stack"
 	"gvisor.dev/gvisor/pkg/tcpip/transport/tcp"
 	"gvisor.dev/gvisor/pkg/tcpip/transport/udp"
+
+	"github.com/chunkferry/chunkferry/cmd/ferry/internal/link/emulator"
 )
 
 // The congestion controls of TCP here.

@@ -12,9 +12,10 @@ import (
 	"testing"
 	"time"
 
+	"go.uber.org/goleak"
+
 	"github.com/chunkferry/chunkferry/cmd/ferry/internal/link/emulator"
 	"github.com/chunkferry/chunkferry/cmd/ferry/internal/link/usernet"
-	"go.uber.org/goleak"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
