@@ -128,7 +128,7 @@ func fuzzLine(op int, p *tape) string {
 	case 3:
 		return fmt.Sprintf(`{"type":"join","id":%s,"token":"%d"}`, testID, p.next(3))
 	case 4:
-		return blockLine(p.next(3), fuzzSizes[p.next(len(fuzzSizes))], hash())
+		return blockLine(int64(p.next(3)), fuzzSizes[p.next(len(fuzzSizes))], hash())
 	case 6:
 		size := []int{10, 64 * kib, 64*kib + 10, 0}[p.next(4)]
 		return fmt.Sprintf(`{"type":"done","size":%d,"root":%s}`, size, fuzzRoot(size))

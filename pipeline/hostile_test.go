@@ -88,12 +88,12 @@ func offerLine(size int) string {
 		testID, size, size)
 }
 
-func offerEntries(size int, list ...string) string {
+func offerEntries(size int64, list ...string) string {
 	return fmt.Sprintf(`{"type":"offer","id":%s,"size":%d,"block_size":65536,"count":%d,"entries":[%s]}`,
 		testID, size, len(list), strings.Join(list, ","))
 }
 
-func blockLine(n, size int, hash string) string {
+func blockLine(n int64, size int, hash string) string {
 	return fmt.Sprintf(`{"type":"block","block":%d,"size":%d,"hash":%s}`, n, size, hash)
 }
 
