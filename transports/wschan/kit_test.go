@@ -6,6 +6,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/coder/websocket"
 
@@ -13,14 +14,27 @@ import (
 	"github.com/chunkferry/chunkferry/transport/transporttest"
 )
 
+// quick makes for shorter stalls and closes than the defaults, which the race
+// detector and masking by hand make long.
+var quick = Options{MaxBuffered: 4 << 20, CloseTimeout: 5 * time.Second}
+
 func TestConformance(t *testing.T) {
+	plain := Pair
+	if raceEnabled {
+		plain = func(ctx context.Context) (a, b transport.Channel, err error) { return open(ctx, &quick) }
+	}
+	secure := func(ctx context.Context) (a, b transport.Channel, err error) {
+		o := quick
+		o.Secure = true
+		return open(ctx, &o)
+	}
 	for _, tt := range []struct {
 		name string
 		pair transporttest.Pair
 		opts *transporttest.Options
 	}{
-		{"ws", Pair, &transporttest.Options{Cut: CutPair, Many: ManyPair}},
-		{"wss", SecurePair, &transporttest.Options{Cut: CutPair, Many: ManyPair}},
+		{"ws", plain, &transporttest.Options{Cut: CutPair, Many: ManyPair}},
+		{"wss", secure, &transporttest.Options{Cut: CutPair, Many: ManyPair}},
 		{"new", newPair, nil},
 	} {
 		t.Run(tt.name, func(t *testing.T) { transporttest.Run(t, tt.pair, tt.opts) })
@@ -40,10 +54,10 @@ func newPair(ctx context.Context) (a, b transport.Channel, err error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	if a, err = New(conn, nil); err != nil {
+	if a, err = New(conn, &quick); err != nil {
 		return nil, nil, err
 	}
-	if b, err = New(<-accepted, nil); err != nil {
+	if b, err = New(<-accepted, &quick); err != nil {
 		return nil, nil, err
 	}
 	return a, b, nil
