@@ -138,6 +138,8 @@ func (m *offer) check() error {
 		return fmt.Errorf("block size %d is not a power of two from %d to %d", m.BlockSize, minBlockSize, maxBlockSize)
 	case m.Size < -1 || m.Size/int64(m.BlockSize) >= maxBlocks:
 		return fmt.Errorf("size %d out of range", m.Size)
+	case len(m.Sender) > 64:
+		return errors.New("sender of more than 64 bytes")
 	case m.Count < 1 || len(m.Entries) > m.Count:
 		return fmt.Errorf("count %d with %d entries", m.Count, len(m.Entries))
 	}

@@ -394,3 +394,31 @@ func TestIdle(t *testing.T) {
 		}
 	})
 }
+
+// TestStaleOffer handles an older offer after a newer one of the same sender,
+// as happens when the channel of the older one is dead but not known to be.
+func TestStaleOffer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDock(t, nil)
+		attempt := func(n int) string {
+			return strings.Replace(offerLine(10), `"count"`, fmt.Sprintf(`"sender":"s","attempt":%d,"count"`, n), 1)
+		}
+		newer, older := newRogue(t, d.srv), newRogue(t, d.srv)
+		newer.say(helloLine, attempt(2))
+		if got := newer.await("accept"); !strings.Contains(got, "token") {
+			t.Fatalf("told %s", got)
+		}
+		older.say(helloLine, attempt(1))
+		if got := older.await("accept"); !strings.Contains(got, `"superseded"`) {
+			t.Errorf("the older offer was told %s", got)
+		}
+		newer.say(blockLine(0, 10, hashOf(0, 10, true)), "#0 0 1 10", `{"type":"done","size":10,"root":`+hashOf(0, 10, true)+`}`)
+		if got := newer.await("complete"); !strings.Contains(got, `"files":1`) {
+			t.Errorf("the newer offer was told %s", got)
+		}
+		for _, r := range []*rogue{newer, older} {
+			_ = r.ch.Close()
+			<-r.result
+		}
+	})
+}

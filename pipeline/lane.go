@@ -114,7 +114,10 @@ func (l *lane) greet() error {
 func (l *lane) offer() error {
 	s := l.s
 	list := s.layout.entries
-	var first message = &offer{ID: s.id, Size: s.layout.size, BlockSize: s.opts.BlockSize, Restart: s.opts.Restart, Count: len(list)}
+	var first message = &offer{
+		ID: s.id, Size: s.layout.size, BlockSize: s.opts.BlockSize, Restart: s.opts.Restart,
+		Sender: s.name, Attempt: s.offers.Add(1), Count: len(list),
+	}
 	for first != nil || len(list) > 0 {
 		var batch []entry
 		for size := 0; len(list) > 0 && size < maxControl; list = list[1:] {

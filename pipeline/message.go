@@ -53,6 +53,8 @@ type (
 		Size      int64   `json:"size"` // -1: not known yet
 		BlockSize int     `json:"block_size"`
 		Restart   bool    `json:"restart,omitempty"` // forget what is kept of it
+		Sender    string  `json:"sender,omitempty"`  // one process's try; with Attempt it orders offers
+		Attempt   uint32  `json:"attempt,omitempty"` // the sender's offers are counted
 		Count     int     `json:"count"`             // of entries in all
 		Entries   []entry `json:"entries"`           // the first ones
 	}

@@ -60,6 +60,7 @@ func (v *session) gather(list []entry) error {
 		return err
 	}
 	v.srv.shaken(v)
+	v.claim = claim{m.Sender, m.Attempt, v.srv.offers.Add(1)}
 	return v.begin(manifest, m.Restart)
 }
 
@@ -92,6 +93,23 @@ func (m *offer) manifest() (*Manifest, error) {
 		return nil, protocolError("offer of %d bytes with entries of %d", m.Size, l.size)
 	}
 	return out, nil
+}
+
+// claim is what decides between offers of the same transfer. They may be
+// handled in another order than they were made: the channel of an older one is
+// dead, but the server does not know yet.
+type claim struct {
+	sender  string
+	attempt uint32
+	order   uint64 // of arrival
+}
+
+// older reports whether c was made before other.
+func (c claim) older(other claim) bool {
+	if c.sender == other.sender && c.attempt != other.attempt {
+		return c.attempt < other.attempt
+	}
+	return c.order < other.order
 }
 
 // begin starts the transfer, or continues it.

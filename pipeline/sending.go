@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"sync"
@@ -24,7 +25,9 @@ type sending struct {
 	cancel   context.CancelCauseFunc // its cause ends the transfer
 	rate     *limiter
 	accepted atomic.Int64
-	calling  sync.Mutex // held during calls of the user's functions
+	name     string        // of this sending, made up
+	offers   atomic.Uint32 // made so far
+	calling  sync.Mutex    // held during calls of the user's functions
 
 	mu   sync.Mutex // guards the fields below
 	wake *sync.Cond // something below changed
@@ -72,6 +75,7 @@ func newSending(ctx context.Context, o *SendOptions, src Source, l *layout, id s
 	s := &sending{
 		opts: o, src: src, layout: l, id: id,
 		began:    time.Now(),
+		name:     rand.Text(),
 		finished: make(chan struct{}),
 		rate:     newLimiter(o.Rate),
 		spare:    o.MaxBuffered / o.BlockSize,

@@ -116,7 +116,7 @@ type Server struct {
 	ctx    context.Context // done when the server must stop at once
 	cancel context.CancelCauseFunc
 
-	bytes, blocks, badBlocks atomic.Uint64
+	bytes, blocks, badBlocks, offers atomic.Uint64
 
 	mu        sync.Mutex // guards the fields below
 	transfers map[string]*transfer

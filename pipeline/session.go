@@ -34,6 +34,7 @@ type session struct {
 	offered *offer // its entries are still coming
 	open    map[uint32]*incoming
 	last    *incoming // of the latest chunk
+	claim   claim
 	credit  int64
 	charged int64 // memory of offered
 

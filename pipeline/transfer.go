@@ -31,6 +31,7 @@ type transfer struct {
 	mu        sync.Mutex // guards the fields below
 	settled   *sync.Cond // busy changed
 	token     string     // to join with
+	claim     claim      // of the latest offer
 	sessions  map[*session]bool
 	alone     time.Time // since when there is no session
 	worthless bool      // what is written must not be continued
@@ -264,6 +265,10 @@ func (t *transfer) attach(v *session, takeover bool) (*accept, error) {
 		return nil, nil
 	}
 	if takeover {
+		if v.claim.older(t.claim) {
+			return nil, ErrSuperseded
+		}
+		t.claim = v.claim
 		for other := range t.sessions {
 			other.cancel(ErrSuperseded)
 		}
