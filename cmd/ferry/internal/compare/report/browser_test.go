@@ -93,6 +93,7 @@ const look = `(() => {
 			}
 		}
 	}
+	document.querySelectorAll('details').forEach(d => { d.open = false })
 	const plot = document.querySelector('svg.plot text')
 	return {
 		Wide: out, Height: document.documentElement.scrollHeight,
@@ -137,7 +138,7 @@ func visit(t *testing.T, ctx context.Context, path string, width int64, scheme s
 		t.Fatal(err)
 	}
 	err = chromedp.Do(tab, chromedp.Func(func(ctx context.Context, tab *chromedp.Target) error {
-		_, err := cdp.Call(ctx, tab, emulation.SetDeviceMetricsOverride, emulation.SetDeviceMetricsOverrideParams{Width: width, Height: 900, DeviceScaleFactor: 2, Mobile: width < 600})
+		_, err := cdp.Call(ctx, tab, emulation.SetDeviceMetricsOverride, emulation.SetDeviceMetricsOverrideParams{Width: width, Height: 900, DeviceScaleFactor: 1, Mobile: width < 600})
 		if err != nil {
 			return err
 		}
@@ -181,9 +182,12 @@ func screenshot(t *testing.T, tab context.Context, path string, width, height in
 	got, err := chromedp.Run(tab, func(ctx context.Context, tab *chromedp.Target) (page.CaptureScreenshotResult, error) {
 		return cdp.Call(ctx, tab, page.CaptureScreenshot, page.CaptureScreenshotParams{
 			CaptureBeyondViewport: &beyond,
-			Clip:                  &page.Viewport{Width: float64(width), Height: float64(height), Scale: 0.5},
+			Clip:                  &page.Viewport{Width: float64(width), Height: float64(height), Scale: 1},
 		})
 	})
+	if err == nil && len(got.Data) == 0 {
+		err = fmt.Errorf("a page %d pixels high gave no picture", height)
+	}
 	if err == nil {
 		err = os.WriteFile(path, got.Data, 0o644)
 	}

@@ -20,6 +20,7 @@ var csvColumns = []string{
 	"cpu_seconds", "emulator_seconds", "peak_rss_bytes",
 	"wire_bytes", "wire_packets", "back_bytes", "back_packets", "dropped_loss", "dropped_queue", "queue_high_bytes", "late_packets",
 	"median_mb_per_s", "spread", "ceiling", "ceiling_mb_per_s", "limit", "setting", "marks",
+	"uncertainty", "arrived_bytes",
 }
 
 // writeCSV writes one row for each result and run, in the order of the report
@@ -87,7 +88,7 @@ func csvResult(r *result.Report, res result.Result) map[string]string {
 		m["sweep_number"] = number(res.SweepNumber)
 	}
 	if res.Verified {
-		m["spread"] = number(res.Spread)
+		m["spread"], m["uncertainty"] = number(res.Spread), number(res.Uncertainty)
 	}
 	if len(res.Ceilings) > 0 {
 		m["ceiling"], m["ceiling_mb_per_s"] = res.Ceilings[0].Name, measured(res.Ceilings[0].MBPerS)
@@ -125,6 +126,7 @@ func csvRun(n int, run result.Run) map[string]string {
 		m["wire_packets"] = count(wire.Packets)
 		m["back_bytes"] = count(wire.BackBytes)
 		m["back_packets"] = count(wire.BackPackets)
+		m["arrived_bytes"] = count(wire.ArrivedBytes)
 		m["dropped_loss"] = count(wire.DroppedLoss)
 		m["dropped_queue"] = count(wire.DroppedQueue)
 		m["queue_high_bytes"] = count(int64(wire.QueueHigh))

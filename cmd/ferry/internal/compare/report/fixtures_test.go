@@ -83,6 +83,7 @@ func (m *maker) add(link string, dir result.Direction, transport string, rate, s
 		res.Rates = append(res.Rates, x)
 	}
 	res.MBPerS, res.Spread = stats.Median(res.Rates), stats.Spread(res.Rates)
+	res.Uncertainty = res.Spread
 	res.Seconds = float64(res.DeliveredBytes) / 1e6 / res.MBPerS
 	if more != nil {
 		more(&res)

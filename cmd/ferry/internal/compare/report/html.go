@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"html/template"
 	"io"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -58,17 +59,41 @@ type linkSection struct {
 
 // limitRow is one transport in one direction, and what limits it.
 type limitRow struct {
-	Swatch              template.CSS
-	Transport           string
-	Direction           string
-	Value               string // of the setting swept, or the state
-	Delivered, Spread   string
-	Failed              string // what went wrong
-	Share               string // of the ceiling
-	Raw                 []string
-	Limit, Why, Setting string
-	Marks               []result.Mark
-	Best                bool
+	Swatch            template.CSS
+	Transport         string
+	Direction         string
+	Value             string // of the setting swept, or the state
+	Delivered, Spread string
+	Failed            string // what went wrong
+	Share, Ceiling    string
+	Raw               []fact
+	Limit, Why        string
+	Setting           []piece
+	Marks             []result.Mark
+	Best              bool
+}
+
+// piece is a part of a sentence; Code is what to type.
+type piece struct {
+	Text string
+	Code bool
+}
+
+var option = regexp.MustCompile(`--[a-z][a-z-]*(?:[ =][0-9][0-9A-Za-z.]*)?`)
+
+func pieces(s string) (out []piece) {
+	for s != "" {
+		at := option.FindStringIndex(s)
+		if at == nil {
+			return append(out, piece{Text: s})
+		}
+		if at[0] > 0 {
+			out = append(out, piece{Text: s[:at[0]]})
+		}
+		out = append(out, piece{s[at[0]:at[1]], true})
+		s = s[at[1]:]
+	}
+	return out
 }
 
 type difference struct {
@@ -104,7 +129,7 @@ func newPage(r *result.Report) pageView {
 	}
 	if len(r.Links) > 1 {
 		for _, v := range r.Verdicts {
-			p.Answers = append(p.Answers, answer{where(r, v.Link, v.SweepValue, ""), v.Text, "#" + anchor(v.Link)})
+			p.Answers = append(p.Answers, answer{where(r, v.Link, v.SweepValue, ""), bare(r, v), "#" + anchor(v.Link)})
 		}
 	}
 	plots := map[string][]template.HTML{}
@@ -123,6 +148,21 @@ func newPage(r *result.Report) pageView {
 	return p
 }
 
+// bare is a verdict without the place it begins with, which stands beside it.
+func bare(r *result.Report, v result.LinkVerdict) string {
+	places := []string{v.Link}
+	if r.Settings.Sweep != nil {
+		at := r.Settings.Sweep.Key + "=" + v.SweepValue
+		places = append(places, at, v.Link+" with "+at)
+	}
+	for _, p := range places {
+		if rest, ok := strings.CutPrefix(v.Text, p+": "); ok {
+			return rest
+		}
+	}
+	return v.Text
+}
+
 func anchor(link string) string { return "link-" + fileName(link) }
 
 func subtitle(r *result.Report) string {
@@ -132,7 +172,15 @@ func subtitle(r *result.Report) string {
 		result.Messages: fmt.Sprintf("messages of %s and their answers, one after the other", size.Bytes(s.MessageBytes)),
 		result.Open:     "from dialling to the first byte at the other side",
 	}[s.Mode]
-	return fmt.Sprintf("%s; %s after %s; content verified at the receiver.", what, plural(s.Runs, "run"), plural(s.WarmUps, "warm-up"))
+	return fmt.Sprintf("%s; %s; content verified at the receiver.", what, runs(s))
+}
+
+func runs(s result.Settings) string {
+	out := plural(s.Runs, "run") + " each"
+	if s.WarmUps > 0 {
+		out += " after " + plural(s.WarmUps, "warm-up")
+	}
+	return out
 }
 
 func newLinkSection(r *result.Report, link result.Link) linkSection {
@@ -142,7 +190,7 @@ func newLinkSection(r *result.Report, link result.Link) linkSection {
 	}
 	for _, v := range r.Verdicts {
 		if v.Link == link.Name {
-			s.Verdicts = append(s.Verdicts, answer{Where: v.SweepValue, Text: v.Text})
+			s.Verdicts = append(s.Verdicts, answer{Where: strings.TrimPrefix(where(r, "", v.SweepValue, ""), ", "), Text: bare(r, v)})
 		}
 	}
 	for _, res := range r.Results {
@@ -167,7 +215,7 @@ func linkFacts(l result.Link) []fact {
 	}
 	facts := []fact{{"Link", kinds[l.Kind]}}
 	if l.RTTSeconds > 0 && l.Kind != "loopback" {
-		facts = append(facts, fact{"Round trip", duration(l.RTTSeconds)})
+		facts = append(facts, fact{"Round trip", chosenDuration(l.RTTSeconds)})
 	}
 	for _, d := range []struct {
 		name string
@@ -211,16 +259,16 @@ func newLimitRow(r *result.Report, res result.Result) limitRow {
 	}
 	if len(res.Ceilings) > 0 && res.Ceilings[0].MBPerS > 0 && res.MBPerS > 0 {
 		c := res.Ceilings[0]
-		row.Share = fmt.Sprintf("%s of %s (%s)", percent(res.MBPerS/c.MBPerS), rateText(c.MBPerS), c.Name)
+		row.Share, row.Ceiling = percent(res.MBPerS/c.MBPerS), fmt.Sprintf("of %s, %s", rateText(c.MBPerS), c.Name)
 	}
 	for _, other := range r.Results {
 		if other.Role == result.Baseline && other.Of == res.Transport && other.Link == res.Link && other.Direction == res.Direction &&
 			other.SweepValue == res.SweepValue && other.State == res.State && other.Verified {
-			row.Raw = append(row.Raw, headline(r, other)+" "+other.Transport)
+			row.Raw = append(row.Raw, fact{other.Transport, headline(r, other)})
 		}
 	}
 	if l := res.Limit; l != nil {
-		row.Limit, row.Why, row.Setting = l.Name, l.Why, l.Setting
+		row.Limit, row.Why, row.Setting = l.Name, l.Why, pieces(l.Setting)
 	}
 	return row
 }
@@ -233,8 +281,9 @@ func headline(r *result.Report, res result.Result) string {
 	return duration(res.Latency.P50)
 }
 
-func swatch(res result.Result) template.CSS {
-	c := colourOf(res)
+func swatch(res result.Result) template.CSS { return swatchOf(colourOf(res)) }
+
+func swatchOf(c colour) template.CSS {
 	return template.CSS(fmt.Sprintf("--light:%s;--dark:%s", c.hexLight(), c.hexDark())) //nolint:gosec // two numbers
 }
 
@@ -279,28 +328,23 @@ func allFigures(r *result.Report) (columns []string, rows [][]cell) {
 }
 
 func figuresOf(r *result.Report, res result.Result) []cell {
-	name := res.Transport
-	if res.Role == result.Baseline {
-		name = "raw " + strings.TrimPrefix(name, "raw ") + ", for " + res.Of
-	}
 	at := strings.TrimPrefix(where(r, "", res.SweepValue, res.State), ", ")
 	if len(r.Links) > 1 {
 		at = where(r, res.Link, res.SweepValue, res.State)
 	}
-	row := []cell{{Column: "Carrier", Text: name, Head: true, Swatch: swatch(res)}, {Column: "On", Text: at}, {Column: "Direction", Text: string(res.Direction)}}
+	row := []cell{{Column: "Carrier", Text: carrierName(res), Head: true, Swatch: swatch(res)}, {Column: "On", Text: at}, {Column: "Direction", Text: string(res.Direction)}}
 	add := func(column string, known bool, text string) {
 		if !known || !res.Verified {
 			text = ""
 		}
 		row = append(row, cell{Column: column, Text: text})
 	}
-	add("Delivered", res.MBPerS > 0, rateText(res.MBPerS))
-	add("Spread", true, spreadText(res.Spread))
+	add("Delivered", res.MBPerS > 0, rateText(res.MBPerS)+" "+spreadText(res.Spread))
 	l := res.Latency
 	if l == nil {
 		l = &result.Latency{}
 	}
-	add("Median", l.Count > 0, duration(l.P50))
+	add("Median", l.Count > 0, duration(l.P50)+" "+spreadText(res.Spread))
 	add("90 %", l.Count > 0, duration(l.P90))
 	add("99 %", l.Count > 0, duration(l.P99))
 	add("Longest", l.Count > 0, duration(l.Max))
@@ -308,8 +352,8 @@ func figuresOf(r *result.Report, res result.Result) []cell {
 	add("Opening", res.OpenSeconds > 0, duration(res.OpenSeconds))
 	add("First byte", res.FirstByteSeconds > 0, duration(res.FirstByteSeconds))
 	add("Link use", res.LinkUse > 0, percent(res.LinkUse))
-	add("Wire/payload", res.WireOverPayload > 0, fmt.Sprintf("%.3f", res.WireOverPayload))
-	add("Back/payload", res.BackOverPayload > 0, fmt.Sprintf("%.3f", res.BackOverPayload))
+	add("Wire / payload", res.WireOverPayload > 0, fmt.Sprintf("%.3f", res.WireOverPayload))
+	add("Back / payload", res.BackOverPayload > 0, fmt.Sprintf("%.3f", res.BackOverPayload))
 	add("Loss seen", res.LossSeen > 0, percent(res.LossSeen))
 	add("CPU s/GB", res.CPUSecondsPerGB > 0, digits(res.CPUSecondsPerGB))
 	add("CPU cores", res.CPUCores > 0, digits(res.CPUCores))

@@ -25,7 +25,7 @@ type series struct {
 
 // strokes makes the lines of transports different for who sees no colours.
 var (
-	transportShapes = map[string]draw.GlyphDrawer{"ws": draw.CircleGlyph{}, "quic": draw.BoxGlyph{}, "webrtc": draw.PyramidGlyph{}}
+	transportShapes = map[string]draw.GlyphDrawer{"ws": draw.CircleGlyph{}, "quic": draw.BoxGlyph{}, "webrtc": draw.PyramidGlyph{}, "wss": draw.SquareGlyph{}}
 	transportDashes = map[string][]vg.Length{"quic": {7, 2.5}, "webrtc": {2, 2}, "wss": {7, 2, 2, 2}, "memory": {1, 3}}
 )
 

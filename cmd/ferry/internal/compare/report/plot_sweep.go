@@ -57,8 +57,8 @@ func sweepFigure(r *result.Report, link result.Link, dir result.Direction, state
 		if state != "" {
 			ch.title = fmt.Sprintf("Time in the middle, %s, %s, against %s", state, dir, sw.Key)
 		}
-		ch.y.label, label = "time", tickDuration
-		ch.y.ticks = labelled{ticks(5), tickDuration}
+		ch.y.label, label = "time", chosenDuration
+		ch.y.ticks = labelled{ticks(5), chosenDuration}
 	}
 	if len(r.Links) > 1 {
 		ch.title += " on " + link.Name

@@ -25,20 +25,23 @@ func figures(r *result.Report) []figure {
 			all = append(all, f)
 		}
 	}
+	directions := []result.Direction{result.Up, result.Down}
 	for _, link := range r.Links {
-		for _, dir := range []result.Direction{result.Up, result.Down} {
-			if r.Settings.Sweep != nil {
-				for _, state := range statesOf(r, link.Name) {
+		for _, state := range statesOf(r, link.Name) {
+			for _, dir := range directions {
+				if r.Settings.Sweep != nil {
 					add(sweepFigure(r, link, dir, state))
+				} else {
+					add(latencyFigure(r, link, dir, state))
 				}
-				continue
 			}
-			if r.Settings.Mode == result.Bulk {
-				add(barsFigure(r, link, dir))
-				add(timeFigure(r, link, dir))
-			}
-			for _, state := range statesOf(r, link.Name) {
-				add(latencyFigure(r, link, dir, state))
+		}
+		if r.Settings.Sweep != nil || r.Settings.Mode != result.Bulk {
+			continue
+		}
+		for _, draw := range []func(*result.Report, result.Link, result.Direction) (figure, bool){barsFigure, timeFigure} {
+			for _, dir := range directions {
+				add(draw(r, link, dir))
 			}
 		}
 	}
@@ -95,7 +98,7 @@ func timeFigure(r *result.Report, link result.Link, dir result.Direction) (figur
 		}
 		s := lineOf(res)
 		s.shape = nil
-		bins, width := merged(run.Throughput, run.BinSeconds)
+		bins, width := steps(res, run)
 		for i, x := range bins {
 			s.points = append(s.points, plotter.XY{X: width * (float64(i) + 0.5), Y: x})
 			ch.y.hi = max(ch.y.hi, x)
@@ -118,17 +121,26 @@ func timeFigure(r *result.Report, link result.Link, dir result.Direction) (figur
 	}), true
 }
 
-// mostBins is how many steps of time a line can show.
-const mostBins = 60
+// A line over time has so many steps at most, and at least so many if a step
+// would otherwise have less than fewChunks chunks, which arrive whole.
+const (
+	mostSteps  = 40
+	leastSteps = 6
+	fewChunks  = 4
+)
 
-// merged are the means of so many neighbours each that few enough are left.
-func merged(bins []float64, seconds float64) ([]float64, float64) {
-	n := (len(bins) + mostBins - 1) / mostBins
-	var out []float64
-	for group := range slices.Chunk(bins, max(n, 1)) {
-		out = append(out, stats.Mean(group))
+// steps are the means of as many neighbouring bins as a line can show.
+func steps(res result.Result, run result.Run) (rates []float64, seconds float64) {
+	n := len(run.Throughput)
+	group := (n + mostSteps - 1) / mostSteps
+	if perBin := res.MBPerS * 1e6 * run.BinSeconds; perBin > 0 {
+		group = max(group, int(math.Ceil(fewChunks*float64(res.ChunkSize)/perBin)))
 	}
-	return out, seconds * float64(max(n, 1))
+	group = max(1, min(group, n/leastSteps))
+	for part := range slices.Chunk(run.Throughput, group) {
+		rates = append(rates, stats.Mean(part))
+	}
+	return rates, run.BinSeconds * float64(group)
 }
 
 // medianRun is the run whose rate is nearest to the median.
@@ -148,12 +160,13 @@ func medianRun(res result.Result) (result.Run, bool) {
 	}), true
 }
 
-// linkCeiling is the least ceiling that the link gave a transport.
+// linkCeiling is the highest of the ceilings that the link gave the transports,
+// which differ in their headers.
 func linkCeiling(r *result.Report, link, value string, dir result.Direction) float64 {
 	var out float64
 	for _, res := range selectRows(r, link, value, dir) {
 		for _, c := range res.Ceilings {
-			if res.Role == result.Transport && c.Name == result.LimitLink && c.MBPerS > 0 && (out == 0 || c.MBPerS < out) {
+			if res.Role == result.Transport && c.Name == result.LimitLink && c.MBPerS > out {
 				out = c.MBPerS
 			}
 		}
@@ -188,7 +201,7 @@ func latencyFigure(r *result.Report, link result.Link, dir result.Direction, sta
 	if len(ch.series) == 0 || hi == 0 {
 		return figure{}, false
 	}
-	ch.x = axis{label: "time, logarithmic", ticks: logTicks{tickDuration}, scale: plot.LogScale{}}
+	ch.x = axis{label: "time, logarithmic", ticks: logTicks{chosenDuration}, scale: plot.LogScale{}}
 	ch.x.lo, ch.x.hi = logRange(lo, hi)
 	for i := range ch.series {
 		s := &ch.series[i]
@@ -200,14 +213,4 @@ func latencyFigure(r *result.Report, link result.Link, dir result.Direction, sta
 		name: fileName("latency", link.Name, string(dir), string(state)), link: link.Name,
 		alt: ch.title + ": " + strings.Join(said, "; ") + ".",
 	}), true
-}
-
-func tickDuration(seconds float64) string {
-	switch {
-	case seconds < 0.999e-3:
-		return digits3(math.Round(seconds*1e6*100)/100) + " µs"
-	case seconds < 0.999:
-		return digits3(math.Round(seconds*1e3*100)/100) + " ms"
-	}
-	return digits3(seconds) + " s"
 }

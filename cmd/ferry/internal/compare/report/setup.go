@@ -23,7 +23,7 @@ func setup(r *result.Report) []fact {
 		{"Chunk size", size.Bytes(s.ChunkSize).String()},
 		{"Send window", fmt.Sprintf("%s that a channel may buffer", size.Bytes(s.HighWater))},
 		{"Streams", strconv.Itoa(max(s.Streams, 1))},
-		{"Runs", fmt.Sprintf("%d each, after %s, in alternation; a run is cut off after %s", s.Runs, plural(s.WarmUps, "warm-up"), duration(s.RunSeconds))},
+		{"Runs", runs(s) + cutOff(s)},
 		{"Seed", strconv.FormatUint(s.Seed, 10)},
 	}
 	if s.MessageBytes > 0 {
@@ -32,47 +32,78 @@ func setup(r *result.Report) []fact {
 	return slices.DeleteFunc(facts, func(f fact) bool { return f.Value == "" })
 }
 
+func cutOff(s result.Settings) string {
+	if s.RunSeconds == 0 {
+		return ", in alternation"
+	}
+	return ", in alternation; a run is cut off after " + chosenDuration(s.RunSeconds)
+}
+
 // command is what to type to repeat the comparison.
 func command(r *result.Report) string {
 	s := r.Settings
-	words := []string{"ferry", "compare"}
-	if s.Mode != result.Bulk && s.Mode != "" {
-		words = append(words, "--mode", string(s.Mode))
-	}
-	for _, l := range r.Links {
-		if l.Kind != "loopback" && l.Kind != "real" {
-			words = append(words, "--link", l.Name)
+	var words []string
+	add := func(wanted bool, flag, value string) {
+		if wanted {
+			words = append(words, flag, quoted(value))
 		}
 	}
-	if slices.ContainsFunc(r.Links, func(l result.Link) bool { return l.Kind == "kernel" }) {
+	kernel, cc := false, ""
+	for _, l := range r.Links {
+		add(l.Kind != "real", "--link", l.Name)
+		kernel = kernel || l.Kind == "kernel"
+		if l.TCP != "" {
+			cc = l.TCP
+		}
+	}
+	add(s.Mode != result.Bulk && s.Mode != "", "--mode", string(s.Mode))
+	if kernel {
 		words = append(words, "--link-kernel")
 	}
-	var names []string
-	for _, res := range r.Results {
-		if res.Role != result.Baseline && !slices.Contains(names, res.Transport) {
-			names = append(names, res.Transport)
-		}
-	}
-	if len(names) > 0 {
-		words = append(words, "--transports", strings.Join(names, ","))
-	}
+	add(cc != "", "--cc", cc)
+	names, same := transportsOf(r)
+	add(same, "--transports", strings.Join(names, ","))
 	if s.Sweep != nil {
-		words = append(words, "--sweep", s.Sweep.Key+"="+strings.Join(s.Sweep.Values, ","))
+		add(true, "--sweep", s.Sweep.Key+"="+strings.Join(s.Sweep.Values, ","))
 	}
-	if s.File == "random bytes" || s.File == "" {
-		words = append(words, "--size", exact(s.Bytes))
-	} else {
-		words = append(words, "--file", s.File)
+	random := s.File == "random bytes" || s.File == ""
+	add(s.Mode == result.Bulk && random, "--size", exact(s.Bytes))
+	add(s.Mode == result.Bulk && !random, "--file", s.File)
+	add(s.Mode == result.Messages, "--message-size", exact(int64(s.MessageBytes)))
+	add(s.ChunkSize > 0, "--chunk-size", exact(int64(s.ChunkSize)))
+	add(s.HighWater > 0, "--high-water", exact(int64(s.HighWater)))
+	add(s.Streams > 1, "--streams", strconv.Itoa(s.Streams))
+	add(true, "--runs", strconv.Itoa(s.Runs))
+	add(s.RunSeconds > 0, "--run-time", flagTime(s.RunSeconds))
+	add(s.MaxSeconds > 0, "--max-time", flagTime(s.MaxSeconds))
+	add(true, "--seed", strconv.FormatUint(s.Seed, 10))
+	if !s.Baselines {
+		words = append(words, "--baselines=false")
 	}
-	words = append(words, "--chunk-size", exact(int64(s.ChunkSize)))
-	if s.Streams > 1 {
-		words = append(words, "--streams", strconv.Itoa(s.Streams))
+	return "ferry compare " + strings.Join(words, " ")
+}
+
+// transportsOf are the transports compared, and whether they were the same on
+// every link.
+func transportsOf(r *result.Report) (names []string, same bool) {
+	for i, l := range r.Links {
+		var here []string
+		for _, res := range r.Results {
+			if res.Link == l.Name && res.Role != result.Baseline && !slices.Contains(here, res.Transport) {
+				here = append(here, res.Transport)
+			}
+		}
+		if i > 0 && !slices.Equal(here, names) {
+			return nil, false
+		}
+		names = here
 	}
-	words = append(words, "--runs", strconv.Itoa(s.Runs), "--seed", strconv.FormatUint(s.Seed, 10))
-	for i, w := range words {
-		words[i] = quoted(w)
-	}
-	return strings.Join(words, " ")
+	return names, len(names) > 0
+}
+
+// flagTime is a time as a flag takes it.
+func flagTime(seconds float64) string {
+	return time.Duration(seconds * float64(time.Second)).Round(time.Millisecond).String()
 }
 
 // exact writes n so that the flag reads the same number again.
@@ -111,6 +142,7 @@ var explainedMarks = []term{
 	{result.MarkEmulator, "The emulated link itself took more than half a processor, or was late: the figure may be too low."},
 	{result.MarkSpread, "The runs differ too much, also after more of them: trust the order of magnitude only."},
 	{result.MarkOutage, "The link has outages and the runs were too short to meet one."},
+	{result.MarkBusy, "Other programs used the processor while it ran."},
 	{result.MarkFewRuns, "Time was up before all runs were made."},
 }
 

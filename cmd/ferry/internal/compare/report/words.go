@@ -34,7 +34,12 @@ func percent(share float64) string {
 	return strconv.FormatFloat(100*share, 'f', 0, 64) + " %"
 }
 
-func spreadText(spread float64) string { return "±" + percent(spread) }
+func spreadText(spread float64) string {
+	if spread < 0.01 {
+		return fmt.Sprintf("±%.1f %%", 100*spread)
+	}
+	return "±" + percent(spread)
+}
 
 // bits writes a rate of a link.
 func bits(perSecond int64) string {
@@ -64,6 +69,25 @@ func duration(seconds float64) string {
 	default:
 		return digits(seconds) + " s"
 	}
+}
+
+// chosenDuration writes a time that somebody chose: no zeros at the end.
+func chosenDuration(seconds float64) string {
+	switch {
+	case seconds < 0.999e-3:
+		return digits3(math.Round(seconds*1e8)/100) + " µs"
+	case seconds < 0.999:
+		return digits3(math.Round(seconds*1e5)/100) + " ms"
+	}
+	return digits3(seconds) + " s"
+}
+
+// carrierName is a row's transport; a baseline is told apart.
+func carrierName(res result.Result) string {
+	if res.Role != result.Baseline {
+		return res.Transport
+	}
+	return "raw " + strings.TrimPrefix(res.Transport, "raw ") + ", for " + res.Of
 }
 
 // where names the link, the sweep value and the state of a row.
