@@ -1,10 +1,12 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -12,6 +14,10 @@ import (
 
 	"github.com/chunkferry/chunkferry/chunker"
 	"github.com/chunkferry/chunkferry/cmd/ferry/internal/compare"
+	"github.com/chunkferry/chunkferry/cmd/ferry/internal/compare/report"
+	"github.com/chunkferry/chunkferry/cmd/ferry/internal/compare/result"
+	"github.com/chunkferry/chunkferry/cmd/ferry/internal/compare/table"
+	"github.com/chunkferry/chunkferry/cmd/ferry/internal/link"
 	"github.com/chunkferry/chunkferry/cmd/ferry/internal/size"
 )
 
@@ -19,29 +25,53 @@ type compareFlags struct {
 	file       string
 	size       size.Bytes
 	chunk      size.Bytes
+	highWater  size.Bytes
+	message    size.Bytes
 	transports []string
+	links      []string
+	kernel     bool
+	congestion string
+	streams    int
+	mode       string
+	sweep      string
+	baselines  bool
 	runs       int
+	runTime    time.Duration
+	maxTime    time.Duration
+	seed       uint64
 	format     string
 }
 
-// defaultCompareSize keeps the comparison of a newcomer's first minute short.
-const defaultCompareSize = 64 << 20
+// What the comparison of a newcomer's first minute is made of: a short
+// file over loopback, and a link on which they differ at once.
+const (
+	defaultCompareSize = 64 << 20
+	defaultLink        = "lossy-wifi"
+	firstMinute        = 50 * time.Second
+)
 
 func newCompare() *cobra.Command {
-	f := compareFlags{size: defaultCompareSize, chunk: chunker.DefaultChunkSize}
+	f := compareFlags{size: defaultCompareSize, chunk: chunker.DefaultChunkSize, highWater: compare.DefaultHighWater, message: compare.DefaultMessageBytes}
 	cmd := &cobra.Command{
 		Use:   "compare",
 		Short: "Carry the same file over every transport and compare",
 		Long: `Compare carries the same file over every transport, in both directions, inside
-this process over loopback: the same uploader and the same assembler, the
-content verified at the receiver, delivered bytes counted there, runs in
-alternation after a warm-up. It ends with a sentence that says which was
-fastest and by how much.
+this process: the same uploader and the same assembler, the content verified at
+the receiver, delivered bytes counted there, runs in alternation. It says what
+limits each of them and ends with a sentence that says which was fastest.
 
+Without --link it runs over loopback, where only the processor counts, and over
+one emulated link. Links are emulated in this process and need no privilege;
+--link takes the name of a profile, a description, or both:
+
+` + linkHelp() + `
 Without --file it sends random bytes from a temporary file.`,
 		Example: `  ferry compare
-  ferry compare --file video.mp4 --transports ws,quic --runs 10
-  ferry compare --size 1GiB --format json > result.json`,
+  ferry compare --link lte --link wifi --link geo
+  ferry compare --link rtt=50ms,rate=100mbit --sweep loss=0,0.1%,1%,3%
+  ferry compare --link camera-uplink --mode messages --message-size 100KiB
+  ferry compare --file video.mp4 --link loopback --transports ws,quic --runs 10
+  ferry compare --link transatlantic --format json > result.json`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error { return f.run(cmd) },
 	}
@@ -49,12 +79,30 @@ Without --file it sends random bytes from a temporary file.`,
 	flags.StringVar(&f.file, "file", "", "`file` to carry (default: random bytes of --size)")
 	flags.Var(&f.size, "size", "`bytes` to carry without --file, such as 64MiB or 1GB")
 	flags.Var(&f.chunk, "chunk-size", "payload `bytes` of a chunk")
-	flags.StringSliceVar(&f.transports, "transports", nil, "transports to compare, `names` of "+strings.Join(adapterNames(takesPart), ", ")+" (default all)")
+	flags.Var(&f.highWater, "high-water", "`bytes` that a channel may buffer before the sender waits")
+	flags.StringSliceVar(&f.transports, "transports", nil, "transports to compare, `names` of "+strings.Join(transportNames(), ", ")+" (default all; on emulated links wss, quic, webrtc)")
+	flags.StringArrayVar(&f.links, "link", nil, "`link` to compare on: a profile, a description, or loopback; may be repeated")
+	flags.BoolVar(&f.kernel, "link-kernel", false, "emulate with the kernel's own TCP and UDP (Linux, root)")
+	flags.StringVar(&f.congestion, "cc", "", "congestion control of TCP on emulated links: cubic, reno, with --link-kernel also bbr")
+	flags.IntVar(&f.streams, "streams", 1, "channels that share the file")
+	flags.StringVar(&f.mode, "mode", string(result.Bulk), "what to measure: bulk (a file), messages (request and answer), open (time to the first byte)")
+	flags.Var(&f.message, "message-size", "`bytes` of the large one of request and answer")
+	flags.StringVar(&f.sweep, "sweep", "", "`key=value,value,...` to vary: a key of --link, or chunk-size, high-water, streams")
+	flags.BoolVar(&f.baselines, "baselines", true, "measure the bare carriers, too (default: with --link)")
 	flags.IntVar(&f.runs, "runs", compare.DefaultRuns, "counted `runs` of each transport and direction")
-	flags.StringVar(&f.format, "format", "text", "`format` of the result: text, json")
-	cmd.MarkFlagsMutuallyExclusive("file", "size")
-	complete(cmd, "format", "text", "json")
-	complete(cmd, "transports", adapterNames(takesPart)...)
+	flags.DurationVar(&f.runTime, "run-time", 0, "cut a run off after this `time` (default: on emulated links what --max-time allows, else never)")
+	flags.DurationVar(&f.maxTime, "max-time", compare.DefaultMaxTime, "`time` that the comparison may take (default without --link: a minute)")
+	flags.Uint64Var(&f.seed, "seed", 1, "`number` that decides which packets an emulated link drops")
+	flags.StringVar(&f.format, "format", "text", "`format` of the result: "+strings.Join(formats(), ", "))
+	complete(cmd, "format", formats()...)
+	complete(cmd, "transports", transportNames()...)
+	complete(cmd, "mode", string(result.Bulk), string(result.Messages), string(result.Open))
+	complete(cmd, "cc", "cubic", "reno", "bbr")
+	if err := cmd.RegisterFlagCompletionFunc("link", func(_ *cobra.Command, _ []string, begun string) ([]string, cobra.ShellCompDirective) {
+		return link.Complete(begun), cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveNoSpace
+	}); err != nil {
+		panic("ferry: internal error: " + err.Error())
+	}
 	return cmd
 }
 
@@ -65,24 +113,17 @@ func complete(cmd *cobra.Command, flag string, values ...string) {
 	}
 }
 
-func takesPart(a adapter) bool { return a.compare }
+func formats() []string { return append([]string{"text"}, report.Formats()...) }
 
 func (f *compareFlags) run(cmd *cobra.Command) error {
-	if f.format != "text" && f.format != "json" {
-		return misusef("unknown format %q: choose text or json", f.format)
+	if !slices.Contains(formats(), f.format) {
+		return misusef("unknown format %q: choose from %s", f.format, strings.Join(formats(), ", "))
 	}
-	if f.runs < 1 {
-		return misusef("--runs %d: at least one run is needed", f.runs)
-	}
-	chosen, err := chooseAdapters(f.transports, takesPart)
+	cfg, err := f.config(cmd)
 	if err != nil {
 		return err
 	}
-	cfg := compare.Config{Path: f.file, ChunkSize: int(f.chunk), Runs: f.runs}
-	for _, a := range chosen {
-		cfg.Carriers = append(cfg.Carriers, compare.Carrier{Name: a.name, Pair: a.pair, Yardstick: a.name == "memory"})
-	}
-	if f.file == "" {
+	if f.file == "" && cfg.Mode == result.Bulk {
 		path, err := randomFile(int64(f.size))
 		if err != nil {
 			return err
@@ -92,28 +133,32 @@ func (f *compareFlags) run(cmd *cobra.Command) error {
 	}
 	show := newStatus(cmd.ErrOrStderr())
 	cfg.Progress = func(s compare.Step) {
-		line := fmt.Sprintf("run %d of %d: %s %s", s.Run, s.Runs, s.Carrier, s.Direction)
+		line := fmt.Sprintf("run %d of %d: %s %s on %s", s.Run, s.Runs, s.Name, s.Direction, s.Link)
 		if s.Left > 0 {
 			line += fmt.Sprintf(", %v left", s.Left.Round(time.Second))
 		}
 		show.line(line)
 	}
-	report, err := compare.Run(cmd.Context(), cfg)
+	outcome, err := compare.Run(cmd.Context(), cfg)
 	show.clear()
+	if errors.Is(err, compare.ErrConfig) {
+		return misuse{err}
+	}
 	if err != nil {
 		return err
 	}
-	if f.file == "" {
-		report.Settings.File = "random bytes"
+	if f.file == "" && cfg.Mode == result.Bulk {
+		outcome.Settings.File = "random bytes"
 	}
-	write := report.WriteText
-	if f.format == "json" {
-		write = report.WriteJSON
+	if f.format == "text" {
+		err = table.Write(cmd.OutOrStdout(), outcome)
+	} else {
+		err = report.Write(cmd.OutOrStdout(), report.Format(f.format), outcome)
 	}
-	if err := write(cmd.OutOrStdout()); err != nil {
+	if err != nil {
 		return err
 	}
-	if report.Failed() {
+	if outcome.Failed() {
 		return errFailed
 	}
 	return nil

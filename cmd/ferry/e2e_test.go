@@ -12,7 +12,7 @@ import (
 	"path/filepath"
 	"testing"
 
-	"github.com/chunkferry/chunkferry/cmd/ferry/internal/compare"
+	"github.com/chunkferry/chunkferry/cmd/ferry/internal/compare/result"
 )
 
 // buildFerry builds the command once for a test.
@@ -40,12 +40,12 @@ func TestE2ECompareGiB(t *testing.T) {
 	f.Close()
 
 	var out, errs bytes.Buffer
-	cmd := exec.CommandContext(t.Context(), buildFerry(t), "compare", "--file", payload, "--runs", "1", "--format", "json")
+	cmd := exec.CommandContext(t.Context(), buildFerry(t), "compare", "--file", payload, "--runs", "1", "--link", "loopback", "--baselines=false", "--format", "json")
 	cmd.Stdout, cmd.Stderr = &out, &errs
 	if err := cmd.Run(); err != nil {
 		t.Fatalf("%v\n%s%s", err, out.Bytes(), errs.Bytes())
 	}
-	var report compare.Report
+	var report result.Report
 	if err := json.Unmarshal(out.Bytes(), &report); err != nil {
 		t.Fatal(err)
 	}

@@ -14,18 +14,17 @@ import (
 // adapter is a transport as the commands know it. This file is the only one
 // that names them all.
 type adapter struct {
-	name    string
-	pair    transporttest.Pair
-	kit     *transporttest.Options
-	compare bool // takes part in ferry compare
+	name string
+	pair transporttest.Pair
+	kit  *transporttest.Options
 }
 
 var adapters = []adapter{
-	{name: "memory", pair: memchan.Pair, kit: nil, compare: true},
-	{name: "ws", pair: wschan.Pair, kit: &transporttest.Options{Cut: wschan.CutPair, Many: wschan.ManyPair}, compare: true},
-	{name: "wss", pair: wschan.SecurePair, kit: &transporttest.Options{Cut: wschan.CutPair}, compare: true},
-	{name: "quic", pair: quicchan.Pair, kit: &transporttest.Options{Cut: quicchan.CutPair, Many: quicchan.ManyPair}, compare: true},
-	{name: "webrtc", pair: dcchan.Pair, kit: &transporttest.Options{Cut: dcchan.CutPair, Many: dcchan.ManyPair}, compare: true},
+	{name: "memory", pair: memchan.Pair, kit: nil},
+	{name: "ws", pair: wschan.Pair, kit: &transporttest.Options{Cut: wschan.CutPair, Many: wschan.ManyPair}},
+	{name: "wss", pair: wschan.SecurePair, kit: &transporttest.Options{Cut: wschan.CutPair}},
+	{name: "quic", pair: quicchan.Pair, kit: &transporttest.Options{Cut: quicchan.CutPair, Many: quicchan.ManyPair}},
+	{name: "webrtc", pair: dcchan.Pair, kit: &transporttest.Options{Cut: dcchan.CutPair, Many: dcchan.ManyPair}},
 }
 
 func adapterNames(wanted func(adapter) bool) []string {

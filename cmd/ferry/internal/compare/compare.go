@@ -2,84 +2,117 @@ package compare
 
 import (
 	"context"
+	"errors"
 	"path/filepath"
+	"strings"
 	"time"
 
-	"github.com/chunkferry/chunkferry/transport"
+	"github.com/chunkferry/chunkferry/cmd/ferry/internal/compare/carrier"
+	"github.com/chunkferry/chunkferry/cmd/ferry/internal/compare/result"
+	"github.com/chunkferry/chunkferry/transports/pinned"
 )
 
-// warmUps is the number of rounds that are run and not counted.
+// warmUps is the number of rounds on loopback that are run and not counted. An
+// emulated link is new for each run, and so is its connection.
 const warmUps = 1
 
-// Run compares the carriers in both directions. A carrier that fails has its
-// error in its result and is not run again; the others go on. The error is
-// about the comparison itself: a bad Config, an unreadable file, a done ctx.
-func Run(ctx context.Context, cfg Config) (*Report, error) {
+// Run compares the carriers on the lines in both directions. A carrier that
+// fails has its error in its result and is not run again; the others go on. The
+// error is about the comparison itself: one matching ErrConfig, an unreadable
+// file, a link that cannot be made, a done ctx.
+func Run(ctx context.Context, cfg Config) (*result.Report, error) {
 	cfg, err := cfg.withDefaults()
 	if err != nil {
 		return nil, err
 	}
-	src, err := openSource(cfg.Path)
+	b := &bench{cfg: cfg, src: &source{}}
+	if cfg.Mode == result.Bulk {
+		if b.src, err = openSource(cfg.Path); err != nil {
+			return nil, err
+		}
+		defer b.src.file.Close()
+	}
+	cert, err := pinned.New()
 	if err != nil {
 		return nil, err
 	}
-	var lanes []*lane
-	for _, c := range cfg.Carriers {
-		for _, d := range []Direction{Up, Down} {
-			lanes = append(lanes, &lane{carrier: c, dir: d})
-		}
+	points, err := cfg.points(carrier.Options{
+		ChunkSize: cfg.ChunkSize, HighWater: cfg.HighWater, Streams: cfg.Streams, Certificate: cert,
+	})
+	if err != nil {
+		return nil, err
 	}
-	rounds := warmUps + cfg.Runs
-	begin := time.Now()
-	done := 0
-	for round := range rounds {
-		for i := range lanes {
-			// Each round starts with another lane, so that none always
-			// follows the same neighbour.
-			l := lanes[(i+round)%len(lanes)]
-			if cfg.Progress != nil {
-				step := Step{Run: done + 1, Runs: rounds * len(lanes), Carrier: l.carrier.Name, Direction: l.dir}
-				if done >= len(lanes) {
-					step.Left = time.Since(begin) / time.Duration(done) * time.Duration(step.Runs-done)
-				}
-				cfg.Progress(step)
-			}
-			done++
-			if l.err != nil {
-				continue
-			}
-			r := src.run(ctx, l.carrier, l.dir, cfg)
-			if err := ctx.Err(); err != nil {
+	for _, p := range points {
+		if p.line.Emulated {
+			if err := p.line.Kind.Available(); err != nil {
 				return nil, err
 			}
-			l.add(r, round >= warmUps)
 		}
 	}
-	report := &Report{
-		Machine:  thisMachine(),
-		Schema:   Schema,
-		Settings: Settings{File: filepath.Base(cfg.Path), Bytes: src.size, BLAKE3: src.hash.String(), ChunkSize: cfg.ChunkSize, Runs: cfg.Runs, WarmUps: warmUps, Link: "loopback"},
+	whole, err := b.src.wholeHash()
+	if err != nil {
+		return nil, err
 	}
-	for _, l := range lanes {
-		report.Results = append(report.Results, l.result(cfg))
+	s := newSchedule(cfg, points)
+	if err := s.run(ctx, b); err != nil {
+		return nil, err
 	}
-	report.Verdict = report.verdict()
-	return report, nil
+	return b.report(s, points, whole), nil
 }
 
-// lane is one carrier in one direction, with its counted runs.
-type lane struct {
-	carrier Carrier
-	dir     Direction
-	runs    []run
-	err     error
-	props   transport.Properties
+// wholeHash is the hash of the file; "" without one.
+func (s *source) wholeHash() (string, error) {
+	if s.file == nil {
+		return "", nil
+	}
+	d, err := s.hash(section{0, s.size}, true)
+	return d.String(), err
 }
 
-func (l *lane) add(r run, counts bool) {
-	l.err = r.err
-	l.props = r.props
-	if counts || r.err != nil {
-		l.runs = append(l.runs, r)
+// report sums up.
+func (b *bench) report(s *schedule, points []*point, hash string) *result.Report {
+	cfg := b.cfg
+	r := &result.Report{
+		Schema:  result.Schema,
+		Time:    s.begin.UTC().Truncate(time.Second),
+		Seconds: time.Since(s.begin).Seconds(),
+		Machine: thisMachine(),
+		Settings: result.Settings{
+			Mode: cfg.Mode, Bytes: b.src.size, BLAKE3: hash,
+			ChunkSize: cfg.ChunkSize, HighWater: cfg.HighWater, Streams: cfg.Streams, Runs: cfg.Runs, WarmUps: s.warmUps,
+			RunSeconds: longest(points).Seconds(), MaxSeconds: cfg.MaxTime.Seconds(), Seed: cfg.Seed, Sweep: cfg.Sweep,
+		},
 	}
+	if cfg.Path != "" {
+		r.Settings.File = filepath.Base(cfg.Path)
+	}
+	if cfg.Mode == result.Messages {
+		r.Settings.MessageBytes = cfg.MessageBytes
+	}
+	var names []string
+	for _, p := range points {
+		if _, known := r.FindLink(p.line.Name); !known {
+			r.Links = append(r.Links, p.describe())
+			names = append(names, p.line.Name)
+		}
+	}
+	r.Settings.Link = strings.Join(names, ",")
+	for _, l := range s.lanes {
+		if errors.Is(l.err, carrier.ErrNoResumption) || errors.Is(l.err, carrier.ErrNoReuse) {
+			continue // there is no such row
+		}
+		res := l.result(cfg)
+		r.Results = append(r.Results, res)
+		r.Settings.Baselines = r.Settings.Baselines || res.Role == result.Baseline
+	}
+	r.Notes = notes(r)
+	conclude(r)
+	return r
+}
+
+func longest(points []*point) (d time.Duration) {
+	for _, p := range points {
+		d = max(d, p.runTime)
+	}
+	return d
 }

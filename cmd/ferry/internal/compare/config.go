@@ -1,46 +1,41 @@
 package compare
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"io"
-	"os"
 	"time"
 
 	"github.com/chunkferry/chunkferry/chunker"
-	"github.com/chunkferry/chunkferry/transport"
+	"github.com/chunkferry/chunkferry/cmd/ferry/internal/compare/carrier"
+	"github.com/chunkferry/chunkferry/cmd/ferry/internal/compare/result"
+	"github.com/chunkferry/chunkferry/cmd/ferry/internal/link"
 )
 
-// Carrier is one transport under comparison.
-type Carrier struct {
-	Name string
-
-	// Pair opens a pair of connected channels, the dialling side first.
-	Pair func(ctx context.Context) (a, b transport.Channel, err error)
-
-	// Yardstick marks a carrier without a network: it is shown beside the
-	// others and does not compete with them.
-	Yardstick bool
-}
-
-// Direction is who sends: the side that dialled (up) or the side that
-// accepted (down).
-type Direction string
-
-// The directions. They cost differently where the protocol is not symmetric,
-// as with the masking of WebSocket clients (RFC 6455, section 5.3).
-const (
-	Up   Direction = "up"
-	Down Direction = "down"
-)
-
-// Config is what to compare and how. Carriers and Path are required.
+// Config is what to compare and how. Carriers, and Path but in the mode open,
+// are required.
 type Config struct {
-	Carriers  []Carrier
-	Path      string // the file to send
-	ChunkSize int    // payload bytes a chunk; 0 means chunker.DefaultChunkSize
-	Runs      int    // counted runs of each carrier and direction; 0 means 5
+	Carriers []carrier.Carrier
+	Lines    []Line // none: loopback
+	Mode     result.Mode
+	Path     string // the file to send
+
+	ChunkSize    int // payload bytes a chunk; 0 means chunker.DefaultChunkSize
+	HighWater    int // bytes that a channel may buffer; 0 means 4 MiB
+	Streams      int // flows that share the file; 0 means 1
+	MessageBytes int // of the large one of request and answer; 0 means 16 KiB
+	Runs         int // counted runs of each row; 0 means 5
+
+	// RunTime is when a run is cut off. 0: on an emulated link what MaxTime
+	// allows, in proportion to the link's round trip; on others never in mode
+	// bulk, and after a second in the others.
+	RunTime time.Duration
+
+	// MaxTime is what the comparison may take; 0 means 5 minutes. Runs that
+	// have begun are finished.
+	MaxTime time.Duration
+
+	Seed  uint64 // of the first round's links; each further round has the next
+	Sweep *result.Sweep
 
 	// Stall is how long a run may go without a byte delivered before it
 	// fails; 0 means 30 s.
@@ -50,61 +45,82 @@ type Config struct {
 	Progress func(Step)
 }
 
+// Line is a link to compare on.
+type Line struct {
+	Name     string
+	About    string
+	Emulated bool // else loopback, and nothing below counts
+	Text     string
+	Kind     link.Kind
+	TCP      string // congestion control; "" means the kind's first
+
+	// Only are the names of the transports that run here; none: all.
+	Only []string
+
+	// RunTime is Config.RunTime for this line, if that is 0.
+	RunTime time.Duration
+}
+
 // Step says how far a comparison is.
 type Step struct {
-	Run, Runs int // of all runs, the warm-up included
-	Carrier   string
-	Direction Direction
+	Run, Runs int // of all runs that are planned, the warm-up included
+	Name      string
+	Direction result.Direction
+	Link      string
 	Left      time.Duration // an estimate, 0 while there is none
 }
 
 // Defaults of Config.
 const (
-	DefaultRuns  = 5
-	DefaultStall = 30 * time.Second
+	DefaultRuns         = 5
+	DefaultMaxTime      = 5 * time.Minute
+	DefaultMessageBytes = 16 << 10
+	DefaultHighWater    = 4 << 20
+	DefaultStall        = 30 * time.Second
 )
 
-var errNothing = errors.New("compare: no carrier to compare")
+// ErrConfig is matched by errors about a Config that cannot be run.
+var ErrConfig = errors.New("compare")
 
 func (c Config) withDefaults() (Config, error) {
 	if len(c.Carriers) == 0 {
-		return c, errNothing
+		return c, fmt.Errorf("%w: no carrier to compare", ErrConfig)
 	}
-	if c.ChunkSize == 0 {
-		c.ChunkSize = chunker.DefaultChunkSize
+	if len(c.Lines) == 0 {
+		c.Lines = []Line{{Name: "loopback"}}
 	}
-	if c.Runs == 0 {
-		c.Runs = DefaultRuns
+	if c.Mode == "" {
+		c.Mode = result.Bulk
 	}
-	if c.Stall == 0 {
+	for _, v := range []struct {
+		value    *int
+		standard int
+		name     string
+	}{
+		{&c.ChunkSize, chunker.DefaultChunkSize, "chunk size"},
+		{&c.HighWater, DefaultHighWater, "high-water mark"},
+		{&c.Streams, 1, "number of streams"},
+		{&c.MessageBytes, DefaultMessageBytes, "message size"},
+		{&c.Runs, DefaultRuns, "number of runs"},
+	} {
+		if *v.value == 0 {
+			*v.value = v.standard
+		}
+		if *v.value < 1 {
+			return c, fmt.Errorf("%w: the %s must be positive, not %d", ErrConfig, v.name, *v.value)
+		}
+	}
+	if c.Streams > maxStreams {
+		return c, fmt.Errorf("%w: %d streams, at most %d", ErrConfig, c.Streams, maxStreams)
+	}
+	if c.MaxTime <= 0 {
+		c.MaxTime = DefaultMaxTime
+	}
+	if c.Stall <= 0 {
 		c.Stall = DefaultStall
-	}
-	if c.ChunkSize < 1 || c.Runs < 1 {
-		return c, fmt.Errorf("compare: chunk size %d and runs %d must be positive", c.ChunkSize, c.Runs)
 	}
 	return c, nil
 }
 
-// source is the file every run sends, with what the receiver must end up with.
-type source struct {
-	path string
-	size int64
-	hash digest
-}
-
-func openSource(path string) (source, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return source{}, fmt.Errorf("compare: %w", err)
-	}
-	defer f.Close()
-	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
-		return source{}, errors.Join(fmt.Errorf("compare: %s is not a regular file", path), err)
-	}
-	h := newHash()
-	size, err := io.Copy(h, f)
-	if err != nil {
-		return source{}, fmt.Errorf("compare: %w", err)
-	}
-	return source{path: path, size: size, hash: sum(h)}, nil
-}
+// maxStreams is what the listeners accept from one peer.
+const maxStreams = 64

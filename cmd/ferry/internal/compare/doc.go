@@ -1,9 +1,13 @@
 // Package compare measures how fast the same bytes travel over different
-// channels: the same Uploader on one side, the same FileAssembler on the
-// other, the content hashed at the receiver and compared with the source.
+// carriers and links, and says what limits each of them.
 //
-// Runs alternate between the carriers, so that a machine whose speed drifts
-// drifts for all of them; a first round is run and thrown away. A rate counts
-// the bytes that the receiver verified, over the time from the first read of
-// the source to the last byte hashed. Opening the channel is not part of it.
+// Every counted byte was delivered and verified: what the receiver has is
+// hashed there and compared with the source. Runs alternate between the
+// carriers, so that a machine whose speed drifts drifts for all of them. A
+// rate is the bytes delivered over the time from the first read of the source
+// to the last byte hashed, or to the moment the run is cut off. Opening the
+// channel is not part of it. On an emulated link each run has a link of its
+// own, and in one round all carriers have the same fate: the same seed.
+//
+// The outcome is a result.Report; package report shows it.
 package compare

@@ -2,119 +2,178 @@ package compare
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"runtime/debug"
-	"sync"
 	"time"
 
-	"github.com/chunkferry/chunkferry/chunker"
+	"github.com/chunkferry/chunkferry/cmd/ferry/internal/compare/carrier"
+	"github.com/chunkferry/chunkferry/cmd/ferry/internal/compare/result"
+	"github.com/chunkferry/chunkferry/cmd/ferry/internal/link/emulator"
 	"github.com/chunkferry/chunkferry/transport"
 )
 
-// The ways in which a run fails to count.
-var (
-	// ErrStalled: no byte was delivered for Config.Stall.
-	ErrStalled = errors.New("compare: transfer stalled")
-
-	// ErrUnverified: the receiver ended up with other bytes than were sent.
-	ErrUnverified = errors.New("compare: content differs at the receiver")
-)
-
-// run is one transfer over one fresh pair of channels.
+// run is one measurement over a fresh link and a fresh connection.
 type run struct {
-	delivered  int64
-	seconds    float64
-	cpuSeconds float64 // both sides; 0 where the system does not say
-	peakMemory int64   // bytes, of the whole process; 0 where the system does not say
-	props      transport.Properties
-	err        error
+	result.Run
+	props     transport.Properties
+	window    int // see carrier.Session
+	windowIs  string
+	linkUse   float64   // share of the rate in the second half; 0: not measured
+	growth    float64   // of the rate at the end; 0: not measured
+	idle      float64   // share of the time in which the sender had nothing buffered; -1: not known
+	outside   float64   // cores that other programs used; 0: not known
+	latencies []float64 // seconds
+	err       error
 }
 
-func (s source) run(ctx context.Context, carrier Carrier, dir Direction, cfg Config) (r run) {
-	a, b, err := carrier.Pair(ctx)
+// bench is what runs have in common.
+type bench struct {
+	cfg Config
+	src *source
+}
+
+// one makes one run of a lane.
+func (b *bench) one(ctx context.Context, l *lane, seed uint64) (r run) {
+	r.Seed = seed
+	n, err := l.point.open(seed, l.dir)
 	if err != nil {
-		r.err = fmt.Errorf("open %s: %w", carrier.Name, err)
+		r.err = err
 		return r
 	}
-	from, to := a, b
-	if dir == Down {
-		from, to = b, a
+	defer n.close()
+	place, err := l.carrier.Setup(n.hosts, l.point.options)
+	if err != nil {
+		r.err = fmt.Errorf("set up %s: %w", l.carrier.Name, err)
+		return r
 	}
-	defer closeBoth(a, b)
-	r.props, _ = transport.PropertiesOf(from)
-
-	// What an earlier run left behind is not this run's memory.
-	debug.FreeOSMemory()
-	resetPeakMemory()
-	cpu := cpuSeconds()
-	begin := time.Now()
-	v := newVerifier()
-	err = s.transfer(ctx, from, to, v, cfg)
-	got := sum(v.hash)
-	r.seconds = time.Since(begin).Seconds()
-	r.cpuSeconds = cpuSeconds() - cpu
-	r.peakMemory = peakMemory()
-	r.delivered = v.delivered.Load()
-	if err == nil && (r.delivered != s.size || got != s.hash) {
-		err = fmt.Errorf("%w: %d bytes of %d, BLAKE3 %x instead of %x", ErrUnverified, r.delivered, s.size, got[:8], s.hash[:8])
+	defer place.Close()
+	if b.cfg.Mode == result.Open {
+		r.err = b.opens(ctx, l, n, place, &r)
+		return r
 	}
-	r.err = err
+	opening := time.Now()
+	session, err := place.Connect(ctx, false)
+	if err != nil {
+		r.err = fmt.Errorf("open %s: %w", l.carrier.Name, err)
+		return r
+	}
+	defer session.Close()
+	r.OpenSeconds = time.Since(opening).Seconds()
+	r.props, r.window, r.windowIs = session.Properties, session.Window, session.WindowIs
+	if b.cfg.Mode == result.Messages {
+		r.err = b.messages(ctx, l, n, session, &r)
+	} else {
+		r.err = b.bulk(ctx, l, n, session, &r)
+	}
 	return r
 }
 
-// transfer runs the uploader and the assembler against each other and returns
-// the first error of either.
-func (s source) transfer(ctx context.Context, from, to transport.Channel, v *verifier, cfg Config) error {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	up, err := chunker.OpenUploader(from, s.path, &chunker.UploaderOptions{ChunkSize: cfg.ChunkSize})
-	if err != nil {
-		return err
+// ends are the sender and the receiver of a flow.
+func ends(s *carrier.Session, i int, d result.Direction) (from, to carrier.End) {
+	if d == result.Down {
+		return s.Far[i], s.Near[i]
 	}
-	defer up.Close()
-
-	var wg sync.WaitGroup
-	wg.Go(func() {
-		if err := up.Upload(ctx); err != nil {
-			cancel(err)
-		}
-	})
-	received := make(chan struct{})
-	wg.Go(func() {
-		defer close(received)
-		if _, err := chunker.ReceiveFile(ctx, to, v, nil); err != nil {
-			cancel(err)
-		}
-	})
-	wg.Go(func() {
-		tick := time.NewTicker(cfg.Stall)
-		defer tick.Stop()
-		for before := int64(-1); ; {
-			select {
-			case <-received:
-				return
-			case <-tick.C:
-				now := v.delivered.Load()
-				if now == before {
-					cancel(fmt.Errorf("%w: %d bytes delivered, nothing for %v", ErrStalled, now, cfg.Stall))
-					return
-				}
-				before = now
-			}
-		}
-	})
-	wg.Wait()
-	if ctx.Err() != nil {
-		return context.Cause(ctx)
-	}
-	return nil
+	return s.Near[i], s.Far[i]
 }
 
-// closeBoth closes both ends at once, as either waits for the other.
-func closeBoth(a, b transport.Channel) {
-	var wg sync.WaitGroup
-	wg.Go(func() { a.Close() })
-	wg.Go(func() { b.Close() })
-	wg.Wait()
+// usage measures what a run uses beside time.
+type usage struct {
+	network       network
+	begin         time.Time
+	cpu, busy     float64
+	forward, back emulator.Stats
+	rate          int64 // bits/s, 0 for none
+
+	samples []sample
+	empty   int // samples in which nothing was buffered
+	asked   int // samples in which the sender told
+	stop    chan struct{}
+	ended   chan struct{}
+}
+
+// sample is how much the link had carried at a time.
+type sample struct {
+	at    time.Time
+	bytes int64
+}
+
+const samplePeriod = 20 * time.Millisecond
+
+// measure starts measuring.
+func (n network) measure(rate int64, senders []carrier.End) *usage {
+	// What an earlier run left behind is not this run's memory.
+	debug.FreeOSMemory()
+	resetPeakMemory()
+	u := &usage{network: n, rate: rate, stop: make(chan struct{}), ended: make(chan struct{})}
+	if n.stats != nil {
+		u.forward, u.back = n.stats()
+	}
+	u.cpu, u.busy, u.begin = cpuSeconds(), busySeconds(), time.Now()
+	go u.watch(senders)
+	return u
+}
+
+func (u *usage) watch(senders []carrier.End) {
+	defer close(u.ended)
+	tick := time.NewTicker(samplePeriod)
+	defer tick.Stop()
+	for {
+		select {
+		case <-u.stop:
+			return
+		case now := <-tick.C:
+			if u.network.stats != nil {
+				forward, _ := u.network.stats()
+				u.samples = append(u.samples, sample{now, forward.Delivered.Bytes})
+			}
+			for _, s := range senders {
+				if held := s.Buffered(); held >= 0 {
+					u.asked++
+					if held == 0 {
+						u.empty++
+					}
+				}
+			}
+		}
+	}
+}
+
+// finish fills in what was used up to end.
+func (u *usage) finish(end time.Time, r *run) {
+	close(u.stop)
+	<-u.ended
+	seconds := end.Sub(u.begin).Seconds()
+	r.CPUSeconds = cpuSeconds() - u.cpu
+	r.PeakRSSBytes = peakMemory()
+	if busy := busySeconds(); busy > 0 && seconds > 0 {
+		r.outside = max(0, (busy-u.busy-r.CPUSeconds)/seconds)
+	}
+	r.idle = -1
+	if u.asked > 0 {
+		r.idle = float64(u.empty) / float64(u.asked)
+	}
+	if u.network.stats == nil {
+		return
+	}
+	forward, back := u.network.stats()
+	lost := func(now, then emulator.Stats) int64 {
+		return now.DroppedLoss.Packets + now.DroppedOutage.Packets + now.Corrupted.Packets + now.DroppedMTU.Packets -
+			then.DroppedLoss.Packets - then.DroppedOutage.Packets - then.Corrupted.Packets - then.DroppedMTU.Packets
+	}
+	r.Wire = &result.Wire{
+		Bytes:        forward.Offered.Bytes - u.forward.Offered.Bytes,
+		Packets:      forward.Offered.Packets - u.forward.Offered.Packets,
+		BackBytes:    back.Offered.Bytes - u.back.Offered.Bytes,
+		BackPackets:  back.Offered.Packets - u.back.Offered.Packets,
+		ArrivedBytes: forward.Delivered.Bytes - u.forward.Delivered.Bytes,
+		DroppedLoss:  lost(forward, u.forward) + lost(back, u.back),
+		DroppedQueue: forward.DroppedQueue.Packets - u.forward.DroppedQueue.Packets + back.DroppedQueue.Packets - u.back.DroppedQueue.Packets,
+		QueueHigh:    forward.QueueHigh,
+		Late:         forward.Late + back.Late - u.forward.Late - u.back.Late,
+	}
+	r.EmulatorSeconds = (forward.CPU + back.CPU - u.forward.CPU - u.back.CPU).Seconds()
+	if n := len(u.samples); u.rate > 0 && n >= 4 {
+		middle, last := u.samples[n/2], u.samples[n-1]
+		r.linkUse = float64(last.bytes-middle.bytes) * 8 / float64(u.rate) / last.at.Sub(middle.at).Seconds()
+	}
 }

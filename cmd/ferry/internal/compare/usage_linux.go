@@ -40,3 +40,27 @@ func cpuSeconds() float64 {
 	seconds := func(t syscall.Timeval) float64 { return float64(t.Sec) + float64(t.Usec)/1e6 }
 	return seconds(u.Utime) + seconds(u.Stime)
 }
+
+// busySeconds is the processor time that all programs of the machine have used,
+// ours included (/proc/stat, proc_stat(5)); 0 if it cannot be told.
+func busySeconds() float64 {
+	stat, err := os.ReadFile("/proc/stat")
+	if err != nil {
+		return 0
+	}
+	line, _, _ := bytes.Cut(stat, []byte("\n"))
+	fields := bytes.Fields(line)
+	if len(fields) < 8 {
+		return 0
+	}
+	// user nice system idle iowait irq softirq, in hundredths of a second
+	var ticks float64
+	for _, i := range []int{1, 2, 3, 6, 7} {
+		n, err := strconv.ParseFloat(string(fields[i]), 64)
+		if err != nil {
+			return 0
+		}
+		ticks += n
+	}
+	return ticks / 100
+}

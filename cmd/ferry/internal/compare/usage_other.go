@@ -2,7 +2,7 @@
 
 package compare
 
-// Peak memory and processor time are measured on Linux only; 0 says that they
+// Peak memory and processor times are measured on Linux only; 0 says that they
 // were not.
 
 func resetPeakMemory() {}
@@ -10,3 +10,5 @@ func resetPeakMemory() {}
 func peakMemory() int64 { return 0 }
 
 func cpuSeconds() float64 { return 0 }
+
+func busySeconds() float64 { return 0 }

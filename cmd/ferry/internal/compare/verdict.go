@@ -2,60 +2,274 @@ package compare
 
 import (
 	"fmt"
-	"math"
+	"slices"
 	"strings"
+	"time"
+
+	"github.com/chunkferry/chunkferry/cmd/ferry/internal/compare/result"
+	"github.com/chunkferry/chunkferry/cmd/ferry/internal/compare/stats"
 )
 
-// verdict says in a sentence or two which carrier was fastest and by how much.
-// A lead within the spread of the two is called a tie.
-func (r *Report) verdict() string {
+// significance is the p-value from which on two samples differ.
+const significance = 0.05
+
+// place is where rows compete with each other.
+type place struct{ link, value string }
+
+// contender is a transport at a place, up and down taken together.
+type contender struct {
+	name   string
+	figure float64   // MB/s or seconds, the median
+	runs   []float64 // the same for each run
+	rows   []result.Result
+}
+
+// conclude fills in the comparisons and verdicts of a report.
+func conclude(r *result.Report) {
+	smaller := r.Settings.Mode != result.Bulk
+	var places []place
+	for _, res := range r.Results {
+		if p := (place{res.Link, res.SweepValue}); !slices.Contains(places, p) {
+			places = append(places, p)
+		}
+	}
+	groups := map[string][]string{} // places by who is first there
+	var order []string
+	for _, p := range places {
+		r.Comparisons = append(r.Comparisons, compareRows(r, p, smaller)...)
+		ranking := rank(r, p, smaller)
+		text, first := verdictAt(r, p, ranking, smaller)
+		if text == "" {
+			continue
+		}
+		r.Verdicts = append(r.Verdicts, result.LinkVerdict{Link: p.link, SweepValue: p.value, Text: text})
+		if !slices.Contains(order, first) {
+			order = append(order, first)
+		}
+		groups[first] = append(groups[first], p.String(r))
+	}
+	var out []string
+	switch len(r.Verdicts) {
+	case 0:
+	case 1:
+		out = append(out, r.Verdicts[0].Text)
+	default:
+		var parts []string
+		for _, first := range order {
+			parts = append(parts, first+" on "+join(groups[first]))
+		}
+		out = append(out, "First: "+strings.Join(parts, "; ")+".")
+	}
 	var failed []string
 	for _, res := range r.Results {
 		if !res.Verified {
-			failed = append(failed, fmt.Sprintf("%s %s", res.Transport, res.Direction))
+			name := fmt.Sprintf("%s %s", res.Transport, res.Direction)
+			if len(places) > 1 {
+				name += " on " + place{res.Link, res.SweepValue}.String(r)
+			}
+			failed = append(failed, name)
 		}
-	}
-	var out []string
-	switch ranking := r.ranking(); len(ranking) {
-	case 0:
-		if len(failed) == 0 {
-			out = append(out, "No transport with a network was compared.")
-		}
-	case 1:
-		out = append(out, fmt.Sprintf("Only %s carried the file both ways over a network, at %.0f MB/s: nothing to compare it with.", ranking[0].name, ranking[0].rate))
-	default:
-		out = append(out, lead(ranking))
 	}
 	if len(failed) > 0 {
 		out = append(out, "Failed: "+strings.Join(failed, ", ")+".")
 	}
-	return strings.Join(out, " ")
+	if len(out) == 0 {
+		out = append(out, "No transport with a network was compared.")
+	}
+	r.Verdict = strings.Join(out, " ")
 }
 
-func lead(ranking []combined) string {
-	first, next, last := ranking[0], ranking[1], ranking[len(ranking)-1]
-	ratio, noise := faster(first, next)
-	var s string
-	if ratio-1 <= noise {
-		s = fmt.Sprintf("%s and %s tie as the fastest, up and down taken together: %.2f ± %.2f is within the noise.", first.name, next.name, ratio, noise)
-	} else {
-		s = fmt.Sprintf("%s is the fastest, up and down taken together: %.2f ± %.2f times %s", first.name, ratio, noise, next.name)
-		if len(ranking) == 2 {
-			return s + "."
+func (p place) String(r *result.Report) string {
+	if p.value == "" {
+		return p.link
+	}
+	at := fmt.Sprintf("%s=%s", r.Settings.Sweep.Key, p.value)
+	if len(r.Links) > 1 {
+		return p.link + " with " + at
+	}
+	return at
+}
+
+// figuresOf are the runs of a row: rates, or times where smaller is better.
+func figuresOf(res result.Result, smaller bool) []float64 {
+	if !smaller {
+		return res.Rates
+	}
+	var out []float64
+	for _, r := range res.Runs {
+		out = append(out, r.MedianSeconds)
+	}
+	return out
+}
+
+// test compares two samples: whether they tie, and how likely the difference
+// is by chance.
+func test(x, y []float64) (p float64, tie bool) {
+	p = stats.MannWhitney(x, y)
+	return p, p >= significance
+}
+
+// compareRows tests every two transports in each direction.
+func compareRows(r *result.Report, at place, smaller bool) []result.Comparison {
+	var all []result.Comparison
+	for i, a := range r.Results {
+		for _, b := range r.Results[i+1:] {
+			if !a.Competes() || !b.Competes() || a.Direction != b.Direction || a.State != b.State ||
+				(place{a.Link, a.SweepValue}) != at || (place{b.Link, b.SweepValue}) != at {
+				continue
+			}
+			x, y := figuresOf(a, smaller), figuresOf(b, smaller)
+			mx, my := stats.Median(x), stats.Median(y)
+			c := result.Comparison{Link: at.link, SweepValue: at.value, Direction: a.Direction, State: a.State, Better: a.Transport, Worse: b.Transport}
+			if mx == my || (mx < my) != smaller {
+				c.Better, c.Worse = b.Transport, a.Transport
+				mx, my = my, mx
+			}
+			if smaller {
+				mx, my = my, mx
+			}
+			if my > 0 {
+				c.Ratio = mx / my
+			}
+			c.P, c.Tie = test(x, y)
+			all = append(all, c)
 		}
-		ratio, noise = faster(first, last)
-		return s + fmt.Sprintf(", and %.2f ± %.2f times %s, the slowest.", ratio, noise, last.name)
 	}
-	if len(ranking) > 2 {
-		ratio, noise = faster(first, last)
-		s += fmt.Sprintf(" %s is %.2f ± %.2f times as fast as %s, the slowest.", first.name, ratio, noise, last.name)
-	}
-	return s
+	return all
 }
 
-// faster returns how many times as fast x was as y, with the uncertainty
-// carried through from both spreads.
-func faster(x, y combined) (ratio, noise float64) {
-	ratio = x.rate / y.rate
-	return ratio, ratio * math.Hypot(x.spread, y.spread)
+// rank orders the transports at a place, the best first. What one needs for a
+// trip up and one down counts: the harmonic mean of rates, the sum of times.
+func rank(r *result.Report, at place, smaller bool) []contender {
+	var all []contender
+	for _, up := range r.Results {
+		if (place{up.Link, up.SweepValue}) != at || !up.Competes() || up.Direction != result.Up || up.State != "" && up.State != result.Cold {
+			continue
+		}
+		i := slices.IndexFunc(r.Results, func(d result.Result) bool {
+			return d.Competes() && d.Transport == up.Transport && d.Direction == result.Down && d.State == up.State && (place{d.Link, d.SweepValue}) == at
+		})
+		if i < 0 {
+			continue
+		}
+		c := contender{name: up.Transport, rows: []result.Result{up, r.Results[i]}}
+		x, y := figuresOf(up, smaller), figuresOf(r.Results[i], smaller)
+		for j := range min(len(x), len(y)) {
+			if smaller {
+				c.runs = append(c.runs, (x[j]+y[j])/2)
+			} else {
+				c.runs = append(c.runs, 2/(1/x[j]+1/y[j]))
+			}
+		}
+		if c.figure = stats.Median(c.runs); c.figure > 0 {
+			all = append(all, c)
+		}
+	}
+	slices.SortStableFunc(all, func(a, b contender) int {
+		if (a.figure < b.figure) == smaller {
+			return -1
+		}
+		return 1
+	})
+	return all
+}
+
+// verdictAt is the conclusion for one place, and who is first there.
+func verdictAt(r *result.Report, at place, ranking []contender, smaller bool) (text, first string) {
+	if len(ranking) == 0 {
+		return "", ""
+	}
+	best := ranking[0]
+	where := at.String(r)
+	if len(ranking) == 1 {
+		return fmt.Sprintf("%s: only %s took part, %s up and down taken together: nothing to compare it with.", where, best.name, amount(best.figure, smaller)), best.name
+	}
+	tied := []string{best.name}
+	for _, c := range ranking[1:] {
+		if _, tie := test(best.runs, c.runs); tie {
+			tied = append(tied, c.name)
+		}
+	}
+	rest := slices.DeleteFunc(slices.Clone(ranking), func(c contender) bool { return slices.Contains(tied, c.name) })
+	word := "fastest"
+	if smaller {
+		word = "quickest"
+	}
+	var s strings.Builder
+	if len(tied) > 1 {
+		fmt.Fprintf(&s, "%s: %s tie as the %s", where, join(tied), word)
+		if stats.LeastP(len(best.runs), len(best.runs)) >= significance {
+			fmt.Fprintf(&s, ", as %d runs are too few to tell them apart", len(best.runs))
+		}
+	} else {
+		fmt.Fprintf(&s, "%s: %s is the %s", where, best.name, word)
+	}
+	fmt.Fprintf(&s, ", %s up and down taken together", amount(best.figure, smaller))
+	if len(rest) > 0 {
+		var parts []string
+		for _, c := range rest {
+			ratio := best.figure / c.figure
+			if smaller {
+				ratio = c.figure / best.figure
+			}
+			parts = append(parts, fmt.Sprintf("%s times %s", factor(ratio), c.name))
+		}
+		if smaller {
+			for i, c := range rest {
+				parts[i] = fmt.Sprintf("%s takes %s times as long", c.name, factor(c.figure/best.figure))
+			}
+			fmt.Fprintf(&s, "; %s", join(parts))
+		} else {
+			fmt.Fprintf(&s, ": %s", join(parts))
+		}
+	}
+	s.WriteString(".")
+	if l := best.rows[0].Limit; l != nil && !smaller {
+		fmt.Fprintf(&s, " What limits it is %s.", limitWord(l.Name))
+	}
+	return s.String(), strings.Join(tied, " = ")
+}
+
+func limitWord(name string) string {
+	switch name {
+	case result.LimitLink:
+		return "the link itself"
+	case result.LimitCPU:
+		return "the processor"
+	case result.LimitLoss:
+		return "the loss of packets"
+	case result.LimitCongestion:
+		return "the queue at the bottleneck"
+	case result.LimitWindow:
+		return "a window too small for the round trip"
+	case result.LimitSlowStart:
+		return "the length of the run"
+	default:
+		return "the " + name
+	}
+}
+
+func factor(x float64) string {
+	if x < 10 {
+		return fmt.Sprintf("%.2f", x)
+	}
+	return fmt.Sprintf("%.0f", x)
+}
+
+func amount(x float64, seconds bool) string {
+	if seconds {
+		return time.Duration(x * float64(time.Second)).Round(10 * time.Microsecond).String()
+	}
+	if x < 10 {
+		return fmt.Sprintf("%.2f MB/s", x)
+	}
+	return fmt.Sprintf("%.0f MB/s", x)
+}
+
+// join writes a list as a sentence has it.
+func join(items []string) string {
+	if len(items) < 2 {
+		return strings.Join(items, "")
+	}
+	return strings.Join(items[:len(items)-1], ", ") + " and " + items[len(items)-1]
 }

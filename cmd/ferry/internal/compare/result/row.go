@@ -65,9 +65,14 @@ type Result struct {
 	// Spread is half the distance between the best and the worst run, as a
 	// part of the median: 0.05 reads ±5 %. In modes messages and open it is
 	// that of the medians of the runs.
-	Spread float64   `json:"spread"`
-	Rates  []float64 `json:"runs_mb_per_s"` // in the order they ran; null in mode open
-	Runs   []Run     `json:"runs,omitempty"`
+	Spread float64 `json:"spread"`
+	// Uncertainty is half the width of the interval that holds the true median
+	// with about 95 % confidence, as a part of the median (by order
+	// statistics; up to five runs it is the Spread). It shrinks with more runs.
+	Uncertainty float64 `json:"uncertainty"`
+
+	Rates []float64 `json:"runs_mb_per_s"` // in the order they ran; null in mode open
+	Runs  []Run     `json:"runs,omitempty"`
 
 	Verified        bool    `json:"verified"` // the content hash was right in every run
 	CPUSecondsPerGB float64 `json:"cpu_seconds_per_gb,omitempty"`
@@ -136,6 +141,7 @@ type Wire struct {
 	Packets      int64 `json:"packets"`
 	BackBytes    int64 `json:"back_bytes"` // and in the other
 	BackPackets  int64 `json:"back_packets"`
+	ArrivedBytes int64 `json:"arrived_bytes"` // of Bytes, what the link handed over while the run lasted
 	DroppedLoss  int64 `json:"dropped_loss"`  // packets lost or damaged on the wire, both directions
 	DroppedQueue int64 `json:"dropped_queue"` // packets that found the queue full, both directions
 	QueueHigh    int   `json:"queue_high"`    // most bytes that waited, direction of the payload
@@ -202,4 +208,5 @@ const (
 	MarkCPU       = "cpu"        // the machine was the limit, not the link
 	MarkOutage    = "outage"     // the link has outages, and the runs were too short for one
 	MarkFewRuns   = "few runs"   // time was up before all runs were made
+	MarkBusy      = "busy"       // other programs used the processor
 )

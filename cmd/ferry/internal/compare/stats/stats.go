@@ -46,3 +46,24 @@ func Mean(values []float64) float64 {
 	}
 	return sum / float64(len(values))
 }
+
+// MedianInterval is the narrowest interval between two of the values, as far
+// from the middle as each other in rank, that holds the true median with a
+// confidence of at least 92 %, or all of them: a distribution-free interval
+// by order statistics, of 94 % for five values. Values must not be empty.
+func MedianInterval(values []float64) (low, high float64) {
+	sorted := slices.Sorted(slices.Values(values))
+	n := len(sorted)
+	// The median is below the k-th value with the probability that fewer than
+	// k of n fair coins show heads.
+	tail, term, k := 0.0, math.Pow(0.5, float64(n)), 0
+	for i := 0; i < n/2; i++ {
+		tail += term
+		if 2*tail > 0.08 {
+			break
+		}
+		k = i
+		term *= float64(n-i) / float64(i+1)
+	}
+	return sorted[k], sorted[n-1-k]
+}

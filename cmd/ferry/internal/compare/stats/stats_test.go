@@ -102,3 +102,19 @@ func TestLeastP(t *testing.T) {
 		}
 	}
 }
+
+func TestMedianInterval(t *testing.T) {
+	values := func(n int) (out []float64) {
+		for i := range n {
+			out = append(out, float64(n-i))
+		}
+		return out
+	}
+	// The ranks of the binomial distribution: of 8 coins one or fewer show
+	// heads with 3.5 %, of 15 three or fewer with 1.8 %.
+	for n, want := range map[int][2]float64{1: {1, 1}, 5: {1, 5}, 7: {1, 7}, 8: {2, 7}, 10: {2, 9}, 15: {4, 12}} {
+		if low, high := MedianInterval(values(n)); low != want[0] || high != want[1] {
+			t.Errorf("of %d values: from %v to %v, want %v", n, low, high, want)
+		}
+	}
+}
