@@ -19,6 +19,7 @@ const (
 	fullCPU      = 0.85 // of all processors
 	stillGrowing = 1.25 // the last quarter of a run over the one before
 	mostlyIdle   = 0.5  // of the time, the sender had nothing buffered
+	wasteful     = 1.35 // bytes on the wire for each delivered: more than headers and repair of losses
 )
 
 // ceilings are the rates that the row cannot exceed, the lowest first.
@@ -76,6 +77,13 @@ func (l *lane) limit(cfg Config, res result.Result) *result.Limit {
 		return cpu // nothing else is in the way
 	case res.CPUCores+l.outside() > fullCPU*cores && res.LinkUse < fullLink:
 		return cpu
+	case res.LinkUse >= fullLink && res.WireOverPayload >= wasteful:
+		return &result.Limit{
+			Name: result.LimitCongestion,
+			Why: fmt.Sprintf("the link is full, but %.1f bytes are sent for each one delivered: the sender overruns the queue or repeats what was not lost (%d packets found the queue full)",
+				res.WireOverPayload, wire.DroppedQueue),
+			Setting: "a lower --high-water, or another transport",
+		}
 	case res.LinkUse >= fullLink:
 		return &result.Limit{
 			Name:    result.LimitLink,

@@ -36,6 +36,10 @@ func TestLimit(t *testing.T) {
 			run{linkUse: 0.97, Run: result.Run{Wire: &result.Wire{Packets: 1000, DroppedLoss: 10}}}, result.LimitLink, "",
 		},
 		{
+			"full of repetitions", emulated("rtt=10ms,rate=100mbit"),
+			run{linkUse: 0.97, Run: result.Run{Wire: &result.Wire{Bytes: 50e6, Packets: 1000, DroppedQueue: 100}}}, result.LimitCongestion, "",
+		},
+		{
 			"window", emulated("rtt=400ms,rate=1gbit"),
 			run{linkUse: 0.1, window: 4 << 20, windowIs: "a window", Run: result.Run{Throughput: steady}}, result.LimitWindow, "",
 		},
@@ -64,7 +68,7 @@ func TestLimit(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			tt.run.Seconds, tt.run.MBPerS, tt.run.DeliveredBytes = 1, 10, 10e6
 			if tt.run.Wire != nil {
-				tt.run.Wire.Bytes, tt.run.Wire.ArrivedBytes = 11e6, 10.5e6
+				tt.run.Wire.Bytes, tt.run.Wire.ArrivedBytes = max(11e6, tt.run.Wire.Bytes), 10.5e6
 			}
 			l := &lane{carrier: carrier.Memory(), dir: result.Up, point: tt.point, want: 1, runs: []run{tt.run}}
 			l.carrier.Role = result.Transport
