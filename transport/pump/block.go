@@ -51,6 +51,7 @@ type entry struct {
 	buf  []byte
 	home *block // nil if buf outgrew its block
 	text bool
+	pack bool // buf holds many tiny messages, see Inbox.Put
 }
 
 func (e entry) release() {
@@ -75,6 +76,10 @@ func (f *fifo) push(e entry) {
 	f.ring[(f.head+f.size)%len(f.ring)] = e
 	f.size++
 }
+
+// front and back are the oldest and the newest entry of a queue that has any.
+func (f *fifo) front() *entry { return &f.ring[f.head] }
+func (f *fifo) back() *entry  { return &f.ring[(f.head+f.size-1)%len(f.ring)] }
 
 func (f *fifo) pop() entry {
 	e := f.ring[f.head]

@@ -15,7 +15,8 @@ type Carrier interface {
 	// WriteMessage writes one message. Its payload is buf[headroom:], and
 	// buf[:headroom] is the carrier's to fill, so that header and payload
 	// leave in one write. buf is valid until WriteMessage returns. An error
-	// is final.
+	// is final; after one that matches transport.ErrPeerGone the reader is not
+	// given time to find the peer's last words.
 	WriteMessage(buf []byte, text bool) error
 
 	// ReadMessage appends the next message's payload to buf, which is empty

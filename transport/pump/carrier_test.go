@@ -13,6 +13,7 @@ type wire struct {
 	closed  chan struct{} // this end
 	peer    chan struct{} // the other end
 	broken  chan struct{} // closing it makes our writes fail, not our reads
+	breaks  error         // what they return then
 	causes  chan error    // what Close was called with
 	taken   atomic.Int64  // frames that this end has read
 	other   *wire
@@ -33,8 +34,8 @@ var (
 func newWires(size int) (a, b *wire) {
 	up, down := make(chan frame, size), make(chan frame, size)
 	ca, cb := make(chan struct{}), make(chan struct{})
-	a = &wire{out: up, in: down, closed: ca, peer: cb, broken: make(chan struct{}), causes: make(chan error, 2)}
-	b = &wire{out: down, in: up, closed: cb, peer: ca, broken: make(chan struct{}), causes: make(chan error, 2)}
+	a = &wire{out: up, in: down, closed: ca, peer: cb, broken: make(chan struct{}), breaks: errBroken, causes: make(chan error, 2)}
+	b = &wire{out: down, in: up, closed: cb, peer: ca, broken: make(chan struct{}), breaks: errBroken, causes: make(chan error, 2)}
 	a.other, b.other = b, a
 	return a, b
 }
@@ -42,7 +43,7 @@ func newWires(size int) (a, b *wire) {
 func (w *wire) write(f frame) error {
 	select {
 	case <-w.broken:
-		return errBroken
+		return w.breaks
 	case <-w.closed:
 		return errClosed
 	default:
@@ -51,7 +52,7 @@ func (w *wire) write(f frame) error {
 	case w.out <- f:
 		return nil
 	case <-w.broken:
-		return errBroken
+		return w.breaks
 	case <-w.closed:
 		return errClosed
 	case <-w.peer:

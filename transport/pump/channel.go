@@ -221,7 +221,11 @@ func (c *Channel) write() {
 		case stepDead:
 			return
 		}
-		if err != nil {
+		switch {
+		case errors.Is(err, transport.ErrPeerGone): // without last words
+			c.die(err)
+			return
+		case err != nil:
 			c.writeFailed(err, unsaid)
 			return
 		}

@@ -304,6 +304,24 @@ func TestWriteFailsAndNothingIsRead(t *testing.T) {
 	})
 }
 
+// Who learns of a death from Send finds the channel closed.
+func TestPeerGoneAtTheWriter(t *testing.T) {
+	bubble(t, 8, func(t *testing.T, a, b *Channel) {
+		sendNumbers(t, b, 3)
+		synctest.Wait()
+		wireOf(a).breaks = fmt.Errorf("wire: %w", transport.ErrPeerGone)
+		close(wireOf(a).broken)
+		for a.Send(nil) == nil {
+			synctest.Wait()
+		}
+		wantState(t, a, transport.StateClosed)
+		receiveNumbers(t, a, 3)
+		wantReceive(t, a, transport.ErrPeerGone)
+		a.Close()
+		b.Close()
+	})
+}
+
 func TestDeathWithAFullInbox(t *testing.T) {
 	bubble(t, 4, func(t *testing.T, a, b *Channel) {
 		const size = 64 << 10

@@ -23,7 +23,8 @@ const (
 type Inbox struct {
 	mu      sync.Mutex // guards the fields below
 	queue   fifo
-	held    int    // payload bytes and entryCost of what is queued
+	held    int    // payload bytes and entryCost of what is queued, packs aside
+	packed  int    // bytes in packs
 	hint    int    // capacity the next message probably needs
 	current *block // the block being filled, the reader's
 	loaned  entry  // what the last Receive returned
@@ -58,10 +59,19 @@ func (i *Inbox) lockWithRoom() {
 
 // Put waits until there is room and queues msg, which belongs to the inbox
 // from then on. After Abandon it returns at once and drops msg.
-func (i *Inbox) Put(msg []byte, text bool) {
+//
+// Tiny messages do not wait: a library that calls back has them in memory at
+// many times their size, so it is better to take them in, packed. It reports
+// false, and drops msg, when there are too many of them: nobody but a peer
+// that means harm leaves millions unread.
+func (i *Inbox) Put(msg []byte, text bool) (ok bool) {
+	if len(msg) <= tinyMessage {
+		return i.putTiny(msg, text)
+	}
 	i.lockWithRoom()
 	defer i.mu.Unlock()
 	i.put(entry{buf: msg, text: text})
+	return true
 }
 
 func (i *Inbox) put(e entry) {
@@ -127,7 +137,7 @@ func (i *Inbox) Abandon(err error) {
 	for i.queue.size > 0 {
 		i.queue.pop().release()
 	}
-	i.held = 0
+	i.held, i.packed = 0, 0
 	i.end = err
 	signal(i.ready)
 	signal(i.space)
@@ -152,6 +162,11 @@ func (i *Inbox) Receive(ctx context.Context) (transport.Message, error) {
 		i.mu.Lock()
 		i.loaned.release()
 		i.loaned = entry{}
+		if i.queue.size > 0 && i.queue.front().pack {
+			m := i.unpack()
+			i.mu.Unlock()
+			return m, nil
+		}
 		if i.queue.size > 0 {
 			e := i.queue.pop()
 			i.loaned = e

@@ -37,14 +37,15 @@ type Channel struct {
 	left      sync.Once
 	peerEnded atomic.Bool // the peer closed first
 
-	mu      sync.Mutex // guards the fields below
-	limit   int        // 0 until the first Send on the open channel
-	sent    ledger
-	sealed  error // what Send answers once no more is accepted
-	cause   error // why the channel died, if it did
-	waiters []*waiter
-	watch   *time.Timer
-	calm    uint64 // arrived at the last look at a dead channel
+	mu       sync.Mutex // guards the fields below
+	admitted int        // the amount that admit has seen last
+	limit    int        // 0 until the first Send on the open channel
+	sent     ledger
+	sealed   error // what Send answers once no more is accepted
+	cause    error // why the channel died, if it did
+	waiters  []*waiter
+	watch    *time.Timer
+	calm     uint64 // arrived at the last look at a dead channel
 
 	troubled  time.Time // when the trouble with the connection was first seen
 	onRelease func()    // runs at the end of the first Close or Abort, may be nil
@@ -85,7 +86,9 @@ func newChannel(dc *webrtc.DataChannel, conn *Conn, opts Options) *Channel {
 	}
 	dc.OnMessage(func(m webrtc.DataChannelMessage) {
 		c.putting.Add(1)
-		c.in.Put(m.Data, m.IsString)
+		if !c.in.Put(m.Data, m.IsString) {
+			go c.die(errFlood) // which waits for this callback
+		}
 		c.arrived.Add(1)
 		c.putting.Add(-1)
 	})

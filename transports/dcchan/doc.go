@@ -72,7 +72,12 @@
 //
 // What strangers can make a handler hold is bounded: MaxPeers connections, each
 // with at most 8 MiB in SCTP and 1 MiB and one message in each of MaxChannels
-// inboxes; ConnectTimeout for those that do not come; 64 KiB for an offer. As
+// inboxes; ConnectTimeout for those that do not come; 64 KiB for an offer. pion
+// counts 8 MiB by payload, though, and keeps some 260 bytes for the smallest
+// message: tiny messages are therefore taken in at once and packed, and a peer
+// that leaves millions of them unread loses the channel. While an inbox is full of
+// larger ones they wait in pion, where a hostile peer can make 8 MiB cost two
+// gigabytes: give strangers few channels, or read quickly. As
 // ICE has it, an offer makes the handler send small packets to the addresses in
 // it, for ConnectTimeout at most.
 //

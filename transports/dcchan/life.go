@@ -26,6 +26,7 @@ var (
 	errICESilent   = fmt.Errorf("dcchan: ICE disconnected: %w", transport.ErrPeerGone)
 	errEnded       = errors.New("dcchan: the connection has ended")
 	errAssociation = errors.New("dcchan: the SCTP association has ended")
+	errFlood       = errors.New("dcchan: too many tiny messages left unread")
 )
 
 // associated says whether the channel's SCTP association is up. pion keeps

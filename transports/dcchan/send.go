@@ -34,6 +34,7 @@ func (c *Channel) admit(size int) error {
 		c.sent.add(0, int(c.dc.BufferedAmount()))
 	}
 	buffered := c.amount()
+	c.admitted = buffered
 	if buffered > 0 && buffered+size > c.opts.MaxBuffered || c.sent.n >= max(1024, c.opts.MaxBuffered/messageCost) {
 		return transport.ErrBufferFull
 	}
@@ -46,7 +47,7 @@ func (c *Channel) book(size int, err error) error {
 		return transport.Closed(err)
 	}
 	c.sent.add(size, max(0, 1-size)) // pion sends an empty message as one byte
-	c.recent.Add(int64(size))
+	c.remember(c.admitted + size)
 	return nil
 }
 
@@ -76,9 +77,15 @@ func (c *Channel) BufferedAmount() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	buffered := c.amount()
+	c.remember(buffered)
+	return buffered
+}
+
+// remember keeps what BufferedAmount answers for a moment. The caller holds the
+// lock.
+func (c *Channel) remember(buffered int) {
 	c.recent.Store(int64(buffered))
 	c.recentAt.Store(time.Since(began).Nanoseconds())
-	return buffered
 }
 
 // recentFor is how long BufferedAmount repeats itself. It would otherwise take
