@@ -70,7 +70,11 @@ func (c *carrier[M]) WriteMessage(buf []byte, text bool) error {
 	if c.stream != nil {
 		c.stream.expect(len(buf))
 	}
-	return c.conn.Write(forever, typ, buf)
+	err := c.conn.Write(forever, typ, buf)
+	if err != nil && c.gone.Load() {
+		return transport.ErrPeerGone
+	}
+	return err
 }
 
 func (c *carrier[M]) ReadMessage(buf []byte) (msg []byte, text bool, err error) {
