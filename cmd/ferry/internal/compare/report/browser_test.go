@@ -1,6 +1,7 @@
 package report
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"os"
@@ -33,14 +34,23 @@ func TestInBrowser(t *testing.T) {
 		return
 	}
 	ctx := browser(t, binary)
+	pages := map[string][]byte{}
 	for _, f := range fixtures {
-		path := filepath.Join(t.TempDir(), f.name+".html")
-		if err := os.WriteFile(path, written(t, f.name, HTML), 0o644); err != nil {
+		pages[f.name] = written(t, f.name, HTML)
+	}
+	var changes bytes.Buffer
+	if err := WriteChanges(&changes, HTML, changed()); err != nil {
+		t.Fatal(err)
+	}
+	pages["changes"] = changes.Bytes()
+	for name, content := range pages {
+		path := filepath.Join(t.TempDir(), name+".html")
+		if err := os.WriteFile(path, content, 0o644); err != nil {
 			t.Fatal(err)
 		}
 		for _, width := range []int64{1280, 390} {
 			for _, scheme := range []string{"light", "dark"} {
-				t.Run(fmt.Sprintf("%s/%d/%s", f.name, width, scheme), func(t *testing.T) {
+				t.Run(fmt.Sprintf("%s/%d/%s", name, width, scheme), func(t *testing.T) {
 					visit(t, ctx, path, width, scheme)
 				})
 			}

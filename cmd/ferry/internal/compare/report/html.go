@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"html/template"
 	"io"
-	"regexp"
-	"slices"
 	"strings"
 
 	"github.com/chunkferry/chunkferry/cmd/ferry/internal/compare/result"
@@ -53,58 +51,9 @@ type linkSection struct {
 	Verdicts    []answer
 	Plots       []template.HTML
 	Rows        []limitRow
-	Swept       string // the setting swept, or ""
+	What        string // the heading of the figures
+	Ceilings    bool   // whether rows have one
 	Differences []difference
-}
-
-// limitRow is one transport in one direction, and what limits it.
-type limitRow struct {
-	Swatch            template.CSS
-	Transport         string
-	Direction         string
-	Value             string // of the setting swept, or the state
-	Delivered, Spread string
-	Failed            string // what went wrong
-	Share, Ceiling    string
-	Raw               []fact
-	Limit, Why        string
-	Setting           []piece
-	Marks             []result.Mark
-	Best              bool
-}
-
-// piece is a part of a sentence; Code is what to type.
-type piece struct {
-	Text string
-	Code bool
-}
-
-var option = regexp.MustCompile(`--[a-z][a-z-]*(?:[ =][0-9][0-9A-Za-z.]*)?`)
-
-func pieces(s string) (out []piece) {
-	for s != "" {
-		at := option.FindStringIndex(s)
-		if at == nil {
-			return append(out, piece{Text: s})
-		}
-		if at[0] > 0 {
-			out = append(out, piece{Text: s[:at[0]]})
-		}
-		out = append(out, piece{s[at[0]:at[1]], true})
-		s = s[at[1]:]
-	}
-	return out
-}
-
-type difference struct {
-	Where, Text, P string
-	Tie            bool
-}
-
-type cell struct {
-	Column, Text string
-	Head         bool
-	Swatch       template.CSS
 }
 
 type term struct{ Name, Text string }
@@ -185,8 +134,9 @@ func runs(s result.Settings) string {
 
 func newLinkSection(r *result.Report, link result.Link) linkSection {
 	s := linkSection{Anchor: anchor(link.Name), Name: link.Name, About: link.About, Facts: linkFacts(link)}
-	if r.Settings.Sweep != nil {
-		s.Swept = r.Settings.Sweep.Key
+	s.What, s.Ceilings = "Delivered", r.Settings.Mode == result.Bulk
+	if !s.Ceilings {
+		s.What = "Median time"
 	}
 	for _, v := range r.Verdicts {
 		if v.Link == link.Name {
@@ -239,132 +189,4 @@ func linkFacts(l result.Link) []fact {
 		facts = append(facts, fact{"--link", l.Spec})
 	}
 	return facts
-}
-
-func newLimitRow(r *result.Report, res result.Result) limitRow {
-	row := limitRow{
-		Swatch: swatch(res), Transport: res.Transport, Direction: string(res.Direction), Marks: res.Marks,
-		Value: strings.TrimPrefix(where(r, "", res.SweepValue, res.State), ", "),
-	}
-	if !res.Verified {
-		row.Failed = res.Error
-		if row.Failed == "" {
-			row.Failed = "not verified"
-		}
-		return row
-	}
-	row.Delivered, row.Spread = headline(r, res), spreadText(res.Spread)
-	if len(res.Rates) < 2 && res.Latency == nil {
-		row.Spread = ""
-	}
-	if len(res.Ceilings) > 0 && res.Ceilings[0].MBPerS > 0 && res.MBPerS > 0 {
-		c := res.Ceilings[0]
-		row.Share, row.Ceiling = percent(res.MBPerS/c.MBPerS), fmt.Sprintf("of %s, %s", rateText(c.MBPerS), c.Name)
-	}
-	for _, other := range r.Results {
-		if other.Role == result.Baseline && other.Of == res.Transport && other.Link == res.Link && other.Direction == res.Direction &&
-			other.SweepValue == res.SweepValue && other.State == res.State && other.Verified {
-			row.Raw = append(row.Raw, fact{other.Transport, headline(r, other)})
-		}
-	}
-	if l := res.Limit; l != nil {
-		row.Limit, row.Why, row.Setting = l.Name, l.Why, pieces(l.Setting)
-	}
-	return row
-}
-
-// headline is the figure that a row is about.
-func headline(r *result.Report, res result.Result) string {
-	if r.Settings.Mode == result.Bulk || res.Latency == nil {
-		return rateText(res.MBPerS)
-	}
-	return duration(res.Latency.P50)
-}
-
-func swatch(res result.Result) template.CSS { return swatchOf(colourOf(res)) }
-
-func swatchOf(c colour) template.CSS {
-	return template.CSS(fmt.Sprintf("--light:%s;--dark:%s", c.hexLight(), c.hexDark())) //nolint:gosec // two numbers
-}
-
-func newDifference(r *result.Report, c result.Comparison) difference {
-	word := "as fast as"
-	if r.Settings.Mode != result.Bulk {
-		word = "quicker than"
-	}
-	d := difference{
-		Where: strings.TrimPrefix(where(r, string(c.Direction), c.SweepValue, c.State), ", "),
-		Text:  fmt.Sprintf("%s is %s times %s %s", c.Better, digits(c.Ratio), word, c.Worse),
-		P:     digits(c.P),
-		Tie:   c.Tie,
-	}
-	if c.Tie {
-		d.Text = fmt.Sprintf("%s and %s tie: a factor of %s is within the noise", c.Better, c.Worse, digits(c.Ratio))
-	}
-	return d
-}
-
-// allFigures is the table of everything measured; columns that are empty in
-// all rows are left out.
-func allFigures(r *result.Report) (columns []string, rows [][]cell) {
-	for _, res := range r.Results {
-		row := figuresOf(r, res)
-		rows = append(rows, row)
-	}
-	if len(rows) == 0 {
-		return nil, nil
-	}
-	for i := len(rows[0]) - 1; i >= 0; i-- {
-		if !slices.ContainsFunc(rows, func(row []cell) bool { return row[i].Text != "" }) {
-			for k := range rows {
-				rows[k] = slices.Delete(rows[k], i, i+1)
-			}
-		}
-	}
-	for _, c := range rows[0] {
-		columns = append(columns, c.Column)
-	}
-	return columns, rows
-}
-
-func figuresOf(r *result.Report, res result.Result) []cell {
-	at := strings.TrimPrefix(where(r, "", res.SweepValue, res.State), ", ")
-	if len(r.Links) > 1 {
-		at = where(r, res.Link, res.SweepValue, res.State)
-	}
-	row := []cell{{Column: "Carrier", Text: carrierName(res), Head: true, Swatch: swatch(res)}, {Column: "On", Text: at}, {Column: "Direction", Text: string(res.Direction)}}
-	add := func(column string, known bool, text string) {
-		if !known || !res.Verified {
-			text = ""
-		}
-		row = append(row, cell{Column: column, Text: text})
-	}
-	add("Delivered", res.MBPerS > 0, rateText(res.MBPerS)+" "+spreadText(res.Spread))
-	l := res.Latency
-	if l == nil {
-		l = &result.Latency{}
-	}
-	add("Median", l.Count > 0, duration(l.P50)+" "+spreadText(res.Spread))
-	add("90 %", l.Count > 0, duration(l.P90))
-	add("99 %", l.Count > 0, duration(l.P99))
-	add("Longest", l.Count > 0, duration(l.Max))
-	add("Times", l.Count > 0, fmt.Sprint(l.Count))
-	add("Opening", res.OpenSeconds > 0, duration(res.OpenSeconds))
-	add("First byte", res.FirstByteSeconds > 0, duration(res.FirstByteSeconds))
-	add("Link use", res.LinkUse > 0, percent(res.LinkUse))
-	add("Wire / payload", res.WireOverPayload > 0, fmt.Sprintf("%.3f", res.WireOverPayload))
-	add("Back / payload", res.BackOverPayload > 0, fmt.Sprintf("%.3f", res.BackOverPayload))
-	add("Loss seen", res.LossSeen > 0, percent(res.LossSeen))
-	add("CPU s/GB", res.CPUSecondsPerGB > 0, digits(res.CPUSecondsPerGB))
-	add("CPU cores", res.CPUCores > 0, digits(res.CPUCores))
-	add("Memory", res.PeakRSSBytes > 0, size.Bytes(res.PeakRSSBytes).String())
-	add("Congestion control", res.Congestion != "", res.Congestion)
-	verified := "yes"
-	switch {
-	case !res.Verified:
-		verified = "no"
-	case !res.Complete && r.Settings.Mode == result.Bulk:
-		verified = "yes, cut off"
-	}
-	return append(row, cell{Column: "Verified", Text: verified})
 }

@@ -23,6 +23,7 @@ func sweepFigure(r *result.Report, link result.Link, dir result.Direction, state
 	sw := r.Settings.Sweep
 	timed := r.Settings.Mode != result.Bulk
 	lo, hi := math.Inf(1), 0.0
+	first := firstBaselines(r)
 	byName := map[string]*series{}
 	var order []string
 	var marks []plot.Tick
@@ -30,7 +31,7 @@ func sweepFigure(r *result.Report, link result.Link, dir result.Direction, state
 		marks = append(marks, plot.Tick{Value: float64(i), Label: value})
 		for _, res := range selectRows(r, link.Name, value, dir) {
 			y, span, ok := sweepPoint(res, timed)
-			if !ok || res.State != state || res.Role == result.Yardstick {
+			if !ok || res.State != state || res.Role == result.Yardstick || !first[res.Transport] {
 				continue
 			}
 			s := byName[res.Transport]
@@ -94,6 +95,21 @@ func sweepFigure(r *result.Report, link result.Link, dir result.Direction, state
 		name: fileName("sweep", sw.Key, link.Name, string(dir), string(state)), link: link.Name,
 		alt: ch.title + ": " + strings.Join(said, "; ") + ".",
 	}), true
+}
+
+// firstBaselines are the carriers whose lines are drawn: the transports, and
+// the first baseline of each, so that lines of one colour can be told apart.
+func firstBaselines(r *result.Report) map[string]bool {
+	drawn, have := map[string]bool{}, map[string]bool{}
+	for _, res := range r.Results {
+		switch {
+		case res.Role != result.Baseline:
+			drawn[res.Transport] = true
+		case !have[res.Of]:
+			have[res.Of], drawn[res.Transport] = true, true
+		}
+	}
+	return drawn
 }
 
 // sweepPoint is a row's value with its smallest and largest run.

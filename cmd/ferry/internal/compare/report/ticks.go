@@ -28,7 +28,7 @@ func (n ticks) Ticks(lo, hi float64) []plot.Tick {
 }
 
 // logTicks puts 1, 2 and 5 of each decade on a logarithmic axis, or only the
-// decades if there are many.
+// decades if there are many; none where another is near.
 type logTicks struct{ label func(float64) string }
 
 // Ticks implements plot.Ticker.
@@ -39,13 +39,17 @@ func (l logTicks) Ticks(lo, hi float64) []plot.Tick {
 		factors = factors[:1]
 	case decades > 1.3:
 		factors = []float64{1, 3}
-	case decades < 0.6:
-		factors = []float64{1, 1.5, 2, 3, 4, 5, 6, 8}
+	case decades < 0.9:
+		factors = []float64{1, 1.5, 2, 3, 4, 5, 7}
 	}
+	const apart = 0.13 // of the axis, so that labels have room
+	place := func(v float64) float64 { return math.Log(v/lo) / math.Log(hi/lo) }
 	var out []plot.Tick
+	last := 0.05 - apart
 	for e := math.Floor(math.Log10(lo)); e <= math.Log10(hi); e++ {
 		for _, f := range factors {
-			if v := f * math.Pow(10, e); v >= lo*0.9999 && v <= hi*1.0001 {
+			if v := f * math.Pow(10, e); v <= hi*1.0001 && place(v)-last >= apart {
+				last = place(v)
 				out = append(out, plot.Tick{Value: v, Label: l.label(v)})
 			}
 		}
