@@ -22,6 +22,7 @@ import (
 )
 
 type compareFlags struct {
+	url        string // of a server to compare with over the real network
 	file       string
 	size       size.Bytes
 	chunk      size.Bytes
@@ -53,7 +54,7 @@ const (
 func newCompare() *cobra.Command {
 	f := compareFlags{size: defaultCompareSize, chunk: chunker.DefaultChunkSize, highWater: compare.DefaultHighWater, message: compare.DefaultMessageBytes}
 	cmd := &cobra.Command{
-		Use:   "compare",
+		Use:   "compare [URL]",
 		Short: "Carry the same file over every transport and compare",
 		Long: `Compare carries the same file over every transport, in both directions, inside
 this process: the same uploader and the same assembler, the content verified at
@@ -62,7 +63,8 @@ limits each of them and ends with a sentence that says which was fastest.
 
 Without --link it runs over loopback, where only the processor counts, and over
 one emulated link. Links are emulated in this process and need no privilege;
---link takes the name of a profile, a description, or both:
+--link takes the name of a profile, a description, or both. With the URL of a
+'ferry serve --allow-compare' it compares over the network there is.
 
 ` + linkHelp() + `
 Without --file it sends random bytes from a temporary file.`,
@@ -70,10 +72,21 @@ Without --file it sends random bytes from a temporary file.`,
   ferry compare --link lte --link wifi --link geo
   ferry compare --link rtt=50ms,rate=100mbit --sweep loss=0,0.1%,1%,3%
   ferry compare --link camera-uplink --mode messages --message-size 100KiB
+  ferry compare 'https://192.0.2.7:4433/#token=...&pin=...'
   ferry compare --file video.mp4 --link loopback --transports ws,quic --runs 10
   ferry compare --link transatlantic --format json > result.json`,
-		Args: noArguments,
-		RunE: func(cmd *cobra.Command, _ []string) error { return f.run(cmd) },
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) > 1 {
+				return misusef("one URL at most, got %d arguments", len(args))
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 1 {
+				f.url = args[0]
+			}
+			return f.run(cmd)
+		},
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&f.file, "file", "", "`file` to carry (default: random bytes of --size)")

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"slices"
 	"strings"
 	"time"
@@ -9,8 +10,11 @@ import (
 
 	"github.com/chunkferry/chunkferry/cmd/ferry/internal/compare"
 	"github.com/chunkferry/chunkferry/cmd/ferry/internal/compare/carrier"
+	"github.com/chunkferry/chunkferry/cmd/ferry/internal/compare/remote"
 	"github.com/chunkferry/chunkferry/cmd/ferry/internal/compare/result"
+	"github.com/chunkferry/chunkferry/cmd/ferry/internal/hub"
 	"github.com/chunkferry/chunkferry/cmd/ferry/internal/link"
+	"github.com/chunkferry/chunkferry/transport"
 )
 
 const loopback = "loopback"
@@ -68,6 +72,9 @@ func (f *compareFlags) config(cmd *cobra.Command) (compare.Config, error) {
 	if cfg.Sweep, err = parseSweep(f.sweep); err != nil {
 		return cfg, err
 	}
+	if f.url != "" {
+		return f.real(cmd, cfg)
+	}
 	if cfg.Lines, err = f.lines(); err != nil {
 		return cfg, err
 	}
@@ -86,6 +93,43 @@ func (f *compareFlags) config(cmd *cobra.Command) (compare.Config, error) {
 	baselines := f.baselines && (given("baselines") || len(f.links) > 0)
 	cfg.Carriers, err = f.carriers(baselines)
 	return cfg, err
+}
+
+// real is the comparison over the network to a server.
+func (f *compareFlags) real(cmd *cobra.Command, cfg compare.Config) (compare.Config, error) {
+	for _, name := range []string{"file", "link", "link-kernel", "cc", "streams", "baselines"} {
+		if cmd.Flags().Changed(name) {
+			return cfg, misusef("--%s does not go with a URL: the network is what it is, and both ends know the bytes", name)
+		}
+	}
+	if cfg.Mode != result.Bulk {
+		return cfg, misusef("--mode %s does not go with a URL yet: only bulk does", cfg.Mode)
+	}
+	address, err := hub.ParseAddress(f.url)
+	if err != nil {
+		return cfg, misuse{err}
+	}
+	known := address.TransportNames()
+	for _, name := range f.transports {
+		if !slices.Contains(known, name) {
+			return cfg, misusef("the server has no transport %q: choose from %s", name, strings.Join(known, ", "))
+		}
+	}
+	for _, c := range carrier.All() {
+		if slices.Contains(known, c.Name) && (len(f.transports) == 0 || slices.Contains(f.transports, c.Name)) {
+			cfg.Carriers = append(cfg.Carriers, c)
+		}
+	}
+	if !cmd.Flags().Changed("max-time") {
+		cfg.MaxTime = firstMinute
+	}
+	cfg.Lines = []compare.Line{{Name: address.Host, Real: &compare.Real{
+		Token: address.Token,
+		Dial: func(ctx context.Context, name string) (transport.Channel, error) {
+			return address.Dial(ctx, name, remote.Label)
+		},
+	}}}
+	return cfg, nil
 }
 
 // lines are the links to compare on.

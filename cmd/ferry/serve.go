@@ -14,11 +14,13 @@ import (
 	"github.com/mdp/qrterminal/v3"
 	"github.com/spf13/cobra"
 
+	"github.com/chunkferry/chunkferry/cmd/ferry/internal/compare/remote"
 	"github.com/chunkferry/chunkferry/cmd/ferry/internal/hub"
 	"github.com/chunkferry/chunkferry/cmd/ferry/internal/metrics"
 	"github.com/chunkferry/chunkferry/cmd/ferry/internal/size"
 	"github.com/chunkferry/chunkferry/pipeline"
 	"github.com/chunkferry/chunkferry/pipeline/dirsink"
+	"github.com/chunkferry/chunkferry/transport"
 )
 
 type serveFlags struct {
@@ -38,6 +40,7 @@ type serveFlags struct {
 	qr        bool
 	verbose   bool
 	grace     time.Duration
+	compare   bool
 }
 
 // How long what nobody continues is kept, and how often it is looked for.
@@ -79,6 +82,7 @@ second Ctrl-C ends at once, and still nothing that has arrived is lost.`,
 	flags.Var(&f.minFree, "min-free", "`bytes` that stay free on the disk")
 	flags.Var(&f.limitRate, "limit-rate", "most `bytes` a second from one peer (default no limit)")
 	flags.StringVar(&f.metrics, "metrics", "", "serve Prometheus metrics on this loopback `host:port`")
+	flags.BoolVar(&f.compare, "allow-compare", false, "take part in 'ferry compare URL': what arrives for it is hashed and dropped")
 	flags.BoolVar(&f.plain, "plain", false, "no TLS over TCP: for a reverse proxy in front, or to see what TLS costs")
 	flags.BoolVar(&f.once, "once", false, "end after the first complete transfer")
 	flags.BoolVar(&f.json, "json", false, "print events as JSON, one object a line")
@@ -158,6 +162,8 @@ func (f *serveFlags) run(cmd *cobra.Command) error {
 		qrterminal.GenerateHalfBlock(addr.String(), qrterminal.L, cmd.ErrOrStderr())
 	}
 
+	comparisons := remote.NewServer(f.token)
+
 	// The hub outlives ctx: a transfer that finishes within the grace period
 	// still needs its channels.
 	serving, stop := context.WithCancel(context.WithoutCancel(ctx))
@@ -165,6 +171,10 @@ func (f *serveFlags) run(cmd *cobra.Command) error {
 	go func() {
 		defer close(served)
 		h.Serve(serving, func(a hub.Accepted) {
+			if p, _ := transport.PropertiesOf(a.Channel); p.Label == remote.Label {
+				f.takePart(serving, comparisons, a.Channel)
+				return
+			}
 			_ = server.Handle(pipeline.WithPeer(serving, a.Peer), a.Channel) // the log has the error
 		})
 	}()
@@ -201,6 +211,16 @@ func cleanUp(ctx context.Context, sink *dirsink.Sink, logger *slog.Logger) {
 		case <-ctx.Done():
 			return
 		}
+	}
+}
+
+// takePart serves a channel of ferry compare, if that is allowed. What goes
+// wrong is told at the other end.
+func (f *serveFlags) takePart(ctx context.Context, s *remote.Server, ch transport.Channel) {
+	if f.compare {
+		_ = s.Handle(ctx, ch)
+	} else {
+		_ = ch.Close()
 	}
 }
 

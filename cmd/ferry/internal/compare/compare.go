@@ -49,6 +49,13 @@ func Run(ctx context.Context, cfg Config) (*result.Report, error) {
 			}
 		}
 	}
+	for _, p := range points {
+		if p.line.Real != nil {
+			if p.trip, err = p.meet(ctx, cfg); err != nil {
+				return nil, err
+			}
+		}
+	}
 	whole, err := b.src.wholeHash()
 	if err != nil {
 		return nil, err

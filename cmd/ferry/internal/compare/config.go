@@ -54,6 +54,10 @@ type Line struct {
 	Kind     link.Kind
 	TCP      string // congestion control; "" means the kind's first
 
+	// Real is a real network instead; Path then holds the first bytes of
+	// remote.Content, and only mode bulk with one stream is measured.
+	Real *Real
+
 	// Only are the names of the transports that run here; none: all.
 	Only []string
 
@@ -112,6 +116,11 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	if c.Streams > maxStreams {
 		return c, fmt.Errorf("%w: %d streams, at most %d", ErrConfig, c.Streams, maxStreams)
+	}
+	for _, l := range c.Lines {
+		if l.Real != nil && (c.Mode != result.Bulk || c.Streams > 1 || c.Sweep != nil && c.Sweep.Key == "streams") {
+			return c, fmt.Errorf("%w: over a real network, mode bulk with one stream is what there is", ErrConfig)
+		}
 	}
 	if c.MaxTime <= 0 {
 		c.MaxTime = DefaultMaxTime

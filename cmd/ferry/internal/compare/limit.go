@@ -14,18 +14,19 @@ import (
 
 // From where on something counts as the limit.
 const (
-	fullLink     = 0.90 // of the link's rate, by packets in the second half of a run
-	fullWindow   = 0.75 // of window over round trip
-	fullCPU      = 0.85 // of all processors
-	stillGrowing = 1.25 // the last quarter of a run over the one before
-	mostlyIdle   = 0.5  // of the time, the sender had nothing buffered
-	wasteful     = 1.35 // bytes on the wire for each delivered: more than headers and repair of losses
+	fullLink       = 0.90 // of the link's rate, by packets in the second half of a run
+	fullWindow     = 0.75 // of window over round trip
+	fullCPU        = 0.85 // of all processors
+	stillGrowing   = 1.25 // the last quarter of a run over the one before
+	slowStartTrips = 100  // round trips after which no slow start lasts
+	mostlyIdle     = 0.5  // of the time, the sender had nothing buffered
+	wasteful       = 1.35 // bytes on the wire for each delivered: more than headers and repair of losses
 )
 
 // ceilings are the rates that the row cannot exceed, the lowest first.
 func (l *lane) ceilings(res result.Result) []result.Ceiling {
 	var all []result.Ceiling
-	rtt := l.point.spec.RTT()
+	rtt := l.point.rtt()
 	if rate := l.point.direction(l.dir).Rate; rate > 0 {
 		mb, why := float64(rate)/8e6, fmt.Sprintf("%s on the wire", bits(rate))
 		// What arrived over what was delivered is the cost of headers, and of
@@ -70,9 +71,20 @@ func (l *lane) limit(cfg Config, res result.Result) *result.Limit {
 	if l.outside() > cores/4 {
 		cpu.Why += fmt.Sprintf("; other programs took %.1f more", l.outside())
 	}
-	growing := stats.Median(l.each(func(r run) float64 { return r.growth }))
+	growing := l.median(func(r run) float64 { return r.growth })
+	if res.Seconds > slowStartTrips*l.point.rtt().Seconds() {
+		growing = 0 // chance: slow start is long over
+	}
 	wire := l.dropped()
 	switch {
+	case l.point.line.Real != nil && res.CPUCores < fullCPU*cores && growing >= stillGrowing:
+		return l.reacting(res, wire, growing, cpu)
+	case l.point.line.Real != nil && res.CPUCores < fullCPU*cores:
+		return &result.Limit{
+			Name:    result.LimitPath,
+			Why:     fmt.Sprintf("this end had processors to spare (%.1f of %.0f at work); rate, loss and the other end cannot be told apart from here", res.CPUCores, cores),
+			Setting: "another transport, if one is faster here; else compare on an emulated link like it (--link) to see what each would need",
+		}
 	case !l.point.line.Emulated:
 		return cpu // nothing else is in the way
 	case res.CPUCores+l.outside() > fullCPU*cores && res.LinkUse < fullLink:

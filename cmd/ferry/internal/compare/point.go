@@ -22,6 +22,7 @@ type point struct {
 	number  float64 // the same in the sweep's unit
 	options carrier.Options
 	runTime time.Duration // 0: until the file is complete
+	trip    time.Duration // round trip of a real network, as measured
 }
 
 // points are the links, each with every value of the sweep.
@@ -131,6 +132,14 @@ func measure(s link.Spec, key string) (number float64, unit string) {
 	return 0, ""
 }
 
+// rtt is the round trip without queueing; 0 on loopback.
+func (p *point) rtt() time.Duration {
+	if p.line.Real != nil {
+		return p.trip
+	}
+	return p.spec.RTT()
+}
+
 // direction is what the link does on the way of the payload.
 func (p *point) direction(d result.Direction) link.Direction {
 	if d == result.Down {
@@ -167,6 +176,9 @@ func (p *point) open(seed uint64, d result.Direction) (network, error) {
 
 // describe is the point's link for the report.
 func (p *point) describe() result.Link {
+	if p.line.Real != nil {
+		return result.Link{Name: p.line.Name, Kind: "real", RTTSeconds: p.trip.Seconds(), About: fmt.Sprintf("a real network, round trip %v at best", p.trip.Round(10*time.Microsecond))}
+	}
 	if !p.line.Emulated {
 		return result.Link{Name: p.line.Name, Kind: "loopback", About: "this machine, no link in between"}
 	}

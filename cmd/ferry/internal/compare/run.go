@@ -34,6 +34,9 @@ type bench struct {
 
 // one makes one run of a lane.
 func (b *bench) one(ctx context.Context, l *lane, seed uint64) (r run) {
+	if l.point.line.Real != nil {
+		return b.over(ctx, l)
+	}
 	r.Seed = seed
 	n, err := l.point.open(seed, l.dir)
 	if err != nil {

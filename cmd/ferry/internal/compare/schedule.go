@@ -50,8 +50,8 @@ func newSchedule(cfg Config, points []*point) *schedule {
 	}
 	for _, p := range points {
 		for _, c := range cfg.Carriers {
-			if c.Role == result.Yardstick && p.line.Emulated {
-				continue // it has no network to emulate
+			if c.Role == result.Yardstick && (p.line.Emulated || p.line.Real != nil) || c.Role == result.Baseline && p.line.Real != nil {
+				continue // without a network; or without the other end
 			}
 			if len(p.line.Only) > 0 && !slices.Contains(p.line.Only, c.Name) && !slices.Contains(p.line.Only, c.Of) {
 				continue
@@ -66,7 +66,7 @@ func newSchedule(cfg Config, points []*point) *schedule {
 				}
 			}
 		}
-		if !p.line.Emulated && cfg.Mode == result.Bulk {
+		if !p.line.Emulated && p.line.Real == nil && cfg.Mode == result.Bulk {
 			s.warmUps = warmUps
 		}
 	}
@@ -91,13 +91,13 @@ func (s *schedule) allot() {
 		roundTrips  = 25
 		share       = 0.8 // of MaxTime, the rest is for more runs
 	)
-	ideal := func(p *point) time.Duration { return min(max(base, roundTrips*p.spec.RTT()), 6*time.Second) }
+	ideal := func(p *point) time.Duration { return min(max(base, roundTrips*p.rtt()), 6*time.Second) }
 	var fixed, wanted time.Duration
 	for _, l := range s.lanes {
 		n := time.Duration(l.want)
 		switch {
-		case l.point.line.Emulated:
-			fixed += n * (overhead + overheadRoundTrips*l.point.spec.RTT())
+		case l.point.line.Emulated || l.point.line.Real != nil:
+			fixed += n * (overhead + overheadRoundTrips*l.point.rtt())
 			wanted += n * ideal(l.point)
 		default:
 			fixed += n * time.Second / 4
@@ -114,8 +114,8 @@ func (s *schedule) allot() {
 			p.runTime = s.cfg.RunTime
 		case p.line.RunTime > 0:
 			p.runTime = p.line.RunTime
-		case p.line.Emulated:
-			p.runTime = min(max(least, leastTrips*p.spec.RTT(), time.Duration(scale*float64(ideal(p))).Round(10*time.Millisecond)), most)
+		case p.line.Emulated || p.line.Real != nil:
+			p.runTime = min(max(least, leastTrips*p.rtt(), time.Duration(scale*float64(ideal(p))).Round(10*time.Millisecond)), most)
 		case s.cfg.Mode != result.Bulk:
 			p.runTime = time.Second
 		}
@@ -132,7 +132,7 @@ func (s *schedule) run(ctx context.Context, b *bench) error {
 			if !s.due(l, round) {
 				continue
 			}
-			if round > s.warmUps && time.Since(s.begin) > s.cfg.MaxTime && len(l.runs) > 0 {
+			if len(l.runs) > 0 && time.Since(s.begin) > s.until(round) {
 				continue
 			}
 			s.report(l)
@@ -149,6 +149,15 @@ func (s *schedule) run(ctx context.Context, b *bench) error {
 	return nil
 }
 
+// until is when no more runs of a round begin: those that are only to narrow
+// the spread must not use up the time.
+func (s *schedule) until(round int) time.Duration {
+	if round >= s.warmUps+s.cfg.Runs {
+		return s.cfg.MaxTime * 9 / 10
+	}
+	return s.cfg.MaxTime
+}
+
 // due says whether a lane runs in a round.
 func (s *schedule) due(l *lane, round int) bool {
 	counted := round - s.warmUps
@@ -156,7 +165,7 @@ func (s *schedule) due(l *lane, round int) bool {
 	case l.err != nil:
 		return false
 	case counted < 0:
-		return !l.point.line.Emulated
+		return !l.point.line.Emulated && l.point.line.Real == nil
 	case counted < l.want:
 		return true
 	case counted < s.cfg.Runs || l.carrier.Role != result.Transport:

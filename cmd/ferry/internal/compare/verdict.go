@@ -242,6 +242,8 @@ func limitWord(name string) string {
 		return "the queue at the bottleneck"
 	case result.LimitWindow:
 		return "a window too small for the round trip"
+	case result.LimitPath:
+		return "the path or its other end"
 	case result.LimitSlowStart:
 		return "the length of the run"
 	default:

@@ -23,10 +23,29 @@ const (
 // Label is the name of every channel that a route opens.
 const Label = pipeline.Protocol
 
+// Dial opens a channel with a label by one of a.TransportNames.
+func (a Address) Dial(ctx context.Context, name, label string) (transport.Channel, error) {
+	for _, d := range a.diallers() {
+		if d.name == name {
+			return d.dial(ctx, a, label)
+		}
+	}
+	return nil, fmt.Errorf("the URL has no transport %q", name)
+}
+
+// TransportNames are the names that Dial knows for this address.
+func (a Address) TransportNames() []string {
+	var names []string
+	for _, d := range a.diallers() {
+		names = append(names, d.name)
+	}
+	return names
+}
+
 // dialler opens a channel of one transport to a hub.
 type dialler struct {
 	name string
-	dial func(ctx context.Context, a Address) (transport.Channel, error)
+	dial func(ctx context.Context, a Address, label string) (transport.Channel, error)
 }
 
 // diallers are the transports in order of preference: QUIC survives a change
@@ -40,22 +59,22 @@ func (a Address) diallers() []dialler {
 	return []dialler{{"quic", dialQUIC}, web, {"webrtc", dialWebRTC}}
 }
 
-func dialQUIC(ctx context.Context, a Address) (transport.Channel, error) {
-	return quicchan.Dial(ctx, a.url("quic", ""), &quicchan.Options{Label: Label, Pin: a.Pin})
+func dialQUIC(ctx context.Context, a Address, label string) (transport.Channel, error) {
+	return quicchan.Dial(ctx, a.url("quic", ""), &quicchan.Options{Label: label, Pin: a.Pin})
 }
 
-func dialWebSocket(ctx context.Context, a Address) (transport.Channel, error) {
+func dialWebSocket(ctx context.Context, a Address, label string) (transport.Channel, error) {
 	if a.Plain {
-		return wschan.Dial(ctx, a.url("ws", pathWebSocket), &wschan.Options{Label: Label})
+		return wschan.Dial(ctx, a.url("ws", pathWebSocket), &wschan.Options{Label: label})
 	}
-	return wschan.Dial(ctx, a.url("wss", pathWebSocket), &wschan.Options{Label: Label, Pin: a.Pin})
+	return wschan.Dial(ctx, a.url("wss", pathWebSocket), &wschan.Options{Label: label, Pin: a.Pin})
 }
 
-func dialWebRTC(ctx context.Context, a Address) (transport.Channel, error) {
+func dialWebRTC(ctx context.Context, a Address, label string) (transport.Channel, error) {
 	if a.Plain {
-		return dcchan.Dial(ctx, a.url("webrtc+http", pathWebRTC), &dcchan.Options{Label: Label})
+		return dcchan.Dial(ctx, a.url("webrtc+http", pathWebRTC), &dcchan.Options{Label: label})
 	}
-	return dcchan.Dial(ctx, a.url("webrtc+https", pathWebRTC), &dcchan.Options{Label: Label, Pin: a.Pin})
+	return dcchan.Dial(ctx, a.url("webrtc+https", pathWebRTC), &dcchan.Options{Label: label, Pin: a.Pin})
 }
 
 func (a Address) url(scheme, path string) string {
@@ -81,7 +100,7 @@ func (a Address) Routes(names ...string) ([]pipeline.Route, error) {
 		switch {
 		case i >= 0:
 			routes = append(routes, pipeline.Route{Name: all[i].name, Open: func(ctx context.Context) (transport.Channel, error) {
-				return all[i].dial(ctx, a)
+				return all[i].dial(ctx, a, Label)
 			}})
 		case name == "wss":
 			return nil, fmt.Errorf("the URL begins with http://, so there is no wss: choose ws, quic or webrtc")

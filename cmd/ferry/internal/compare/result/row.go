@@ -185,6 +185,7 @@ const (
 	LimitCPU         = "cpu"
 	LimitSlowStart   = "slow start" // the run ended before the rate was reached
 	LimitRoundTrips  = "round trips"
+	LimitPath        = "path" // a real network, of which nothing more is known
 )
 
 // Limit is what keeps a row from being faster.
