@@ -48,13 +48,7 @@ func TestInBrowser(t *testing.T) {
 		if err := os.WriteFile(path, content, 0o644); err != nil {
 			t.Fatal(err)
 		}
-		for _, width := range []int64{1280, 390} {
-			for _, scheme := range []string{"light", "dark"} {
-				t.Run(fmt.Sprintf("%s/%d/%s", name, width, scheme), func(t *testing.T) {
-					visit(t, ctx, path, width, scheme)
-				})
-			}
-		}
+		t.Run(name, func(t *testing.T) { visit(t, ctx, path) })
 	}
 }
 
@@ -67,7 +61,7 @@ func browser(t *testing.T, binary string) context.Context {
 		chromedp.UserDataDir(t.TempDir()))
 	allocator, stop := chromedp.NewExecAllocator(t.Context(), options...)
 	t.Cleanup(stop)
-	ctx, cancel := context.WithTimeout(allocator, 2*time.Minute)
+	ctx, cancel := context.WithTimeout(allocator, 3*time.Minute)
 	t.Cleanup(cancel)
 	ctx, end := chromedp.NewContext(ctx)
 	t.Cleanup(func() {
@@ -86,6 +80,7 @@ func browser(t *testing.T, binary string) context.Context {
 // do not fit their box, and texts of a plot that overlap or leave it.
 const look = `(() => {
 	const out = [], wide = document.documentElement.clientWidth
+	if (wide != innerWidth && innerWidth - wide > 20) out.push('the page is not as wide as the screen')
 	document.querySelectorAll('details').forEach(d => { d.open = true })
 	if (document.documentElement.scrollWidth > wide) out.push('the page is ' + document.documentElement.scrollWidth + ' wide')
 	for (const e of document.querySelectorAll('body *')) {
@@ -119,10 +114,10 @@ type looked struct {
 	Height           int64
 }
 
-func visit(t *testing.T, ctx context.Context, path string, width int64, scheme string) {
+func visit(t *testing.T, ctx context.Context, path string) {
 	t.Helper()
-	tab, close := chromedp.NewContext(ctx)
-	defer close()
+	tab, end := chromedp.NewContext(ctx)
+	defer end()
 	var mu sync.Mutex
 	var complaints []string
 	complain := func(what string) {
@@ -148,28 +143,41 @@ func visit(t *testing.T, ctx context.Context, path string, width int64, scheme s
 		t.Fatal(err)
 	}
 	err = chromedp.Do(tab, chromedp.Func(func(ctx context.Context, tab *chromedp.Target) error {
-		_, err := cdp.Call(ctx, tab, emulation.SetDeviceMetricsOverride, emulation.SetDeviceMetricsOverrideParams{Width: width, Height: 900, DeviceScaleFactor: 1, Mobile: width < 600})
-		if err != nil {
+		_, err := cdp.Call(ctx, tab, network.Enable, network.EnableParams{})
+		return err
+	}), chromedp.Navigate("file://"+path))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, width := range []int64{1280, 390} {
+		for _, scheme := range []string{"light", "dark"} {
+			t.Run(fmt.Sprintf("%d/%s", width, scheme), func(t *testing.T) { inspect(t, tab, width, scheme) })
+		}
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	for _, c := range complaints {
+		t.Error(c)
+	}
+}
+
+func inspect(t *testing.T, tab context.Context, width int64, scheme string) {
+	t.Helper()
+	err := chromedp.Do(tab, chromedp.Func(func(ctx context.Context, tab *chromedp.Target) error {
+		screen := emulation.SetDeviceMetricsOverrideParams{Width: width, Height: 900, DeviceScaleFactor: 1, Mobile: width < 600}
+		if _, err := cdp.Call(ctx, tab, emulation.SetDeviceMetricsOverride, screen); err != nil {
 			return err
 		}
 		media := []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}}
-		if _, err = cdp.Call(ctx, tab, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: media}); err != nil {
-			return err
-		}
-		_, err = cdp.Call(ctx, tab, network.Enable, network.EnableParams{})
+		_, err := cdp.Call(ctx, tab, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: media})
 		return err
-	}), chromedp.Navigate("file://"+path))
+	}))
 	if err != nil {
 		t.Fatal(err)
 	}
 	seen, err := chromedp.Run(tab, chromedp.Evaluate[looked](look))
 	if err != nil {
 		t.Fatal(err)
-	}
-	mu.Lock()
-	defer mu.Unlock()
-	for _, c := range complaints {
-		t.Error(c)
 	}
 	for _, w := range seen.Wide {
 		t.Error(w)

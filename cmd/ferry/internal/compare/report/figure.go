@@ -75,11 +75,24 @@ func drawTitle(c draw.Canvas, title string) draw.Canvas {
 	c.Fill(c.Rectangle.Path())
 	c = draw.Crop(c, 6, -6, 4, -4)
 	style := bold(writing(titleSize, ink))
-	for style.Width(title) > c.Max.X-c.Min.X {
+	c.FillText(style, vg.Point{X: c.Min.X, Y: c.Max.Y - 8}, fitted(title, &style, c.Max.X-c.Min.X))
+	return draw.Crop(c, 0, 0, 0, -20)
+}
+
+// fitted makes the text smaller, and then shorter, until it is not wider than
+// width.
+func fitted(s string, style *text.Style, width vg.Length) string {
+	for style.Width(s) > width && style.Font.Size > 9.5 {
 		style.Font.Size -= 0.5
 	}
-	c.FillText(style, vg.Point{X: c.Min.X, Y: c.Max.Y - 8}, title)
-	return draw.Crop(c, 0, 0, 0, -20)
+	if style.Width(s) <= width {
+		return s
+	}
+	short := []rune(s)
+	for len(short) > 0 && style.Width(string(short)+"…") > width {
+		short = short[:len(short)-1]
+	}
+	return string(short) + "…"
 }
 
 // key is an entry of a legend.

@@ -24,6 +24,7 @@ var fixtures = []struct {
 	{"sweep", sweep},
 	{"messages", messages},
 	{"open", openings},
+	{"long", long},
 	{"empty", func() *result.Report { return base(result.Bulk) }},
 }
 
@@ -104,6 +105,29 @@ func oneResult() *result.Report {
 	r.Settings.Link, r.Settings.Baselines = "loopback", false
 	newMaker(r).add("loopback", result.Up, "quic", 212, 0.04, limit(result.LimitCPU, "both processors were busy for 97 % of the time", "none: a faster machine"))
 	r.Verdict = "Only quic was measured, at 212 MB/s: nothing to compare it with."
+	return r
+}
+
+// long has names as long as a description of a link can be.
+func long() *result.Report {
+	r := standard()
+	name := "rtt=50ms/80ms,jitter=5ms,rate=3mbit/25mbit,queue=200ms,loss=0.1%,reorder=1%,outage=50ms:15s"
+	for i := range r.Links[:1] {
+		r.Links[i].Name = name
+	}
+	for i := range r.Results {
+		res := &r.Results[i]
+		if res.Link == "lan" {
+			res.Link = name
+		}
+		if res.Transport == "webrtc" {
+			res.Transport = "a-transport-with-a-long-name"
+		}
+		if res.Of == "webrtc" {
+			res.Of = "a-transport-with-a-long-name"
+		}
+	}
+	r.Comparisons = nil
 	return r
 }
 

@@ -133,7 +133,7 @@ func runs(s result.Settings) string {
 }
 
 func newLinkSection(r *result.Report, link result.Link) linkSection {
-	s := linkSection{Anchor: anchor(link.Name), Name: link.Name, About: link.About, Facts: linkFacts(link)}
+	s := linkSection{Anchor: anchor(link.Name), Name: breakable(link.Name), About: link.About, Facts: linkFacts(link)}
 	s.What, s.Ceilings = "Delivered", r.Settings.Mode == result.Bulk
 	if !s.Ceilings {
 		s.What = "Median time"
@@ -155,6 +155,9 @@ func newLinkSection(r *result.Report, link result.Link) linkSection {
 	}
 	return s
 }
+
+// breakable lets a line end after each comma of a description.
+func breakable(link string) string { return strings.ReplaceAll(link, ",", ",\u200b") }
 
 func linkFacts(l result.Link) []fact {
 	kinds := map[string]string{

@@ -44,7 +44,7 @@ func figuresOf(r *result.Report, res result.Result) []cell {
 	if len(r.Links) > 1 {
 		at = where(r, res.Link, res.SweepValue, res.State)
 	}
-	row := []cell{{Column: "Carrier", Text: carrierName(res), Head: true, Swatch: swatch(res)}, {Column: "On", Text: at}, {Column: "Direction", Text: string(res.Direction)}}
+	row := []cell{{Column: "Carrier", Text: carrierName(res), Head: true, Swatch: swatch(res)}, {Column: "On", Text: breakable(at)}, {Column: "Direction", Text: string(res.Direction)}}
 	add := func(column string, known bool, text string) {
 		if !known || !res.Verified {
 			text = ""

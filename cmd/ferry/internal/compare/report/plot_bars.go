@@ -81,7 +81,7 @@ func barsFigure(r *result.Report, link result.Link, dir result.Direction) (figur
 		var label vg.Length
 		names := writing(bodySize, ink)
 		for _, b := range bars {
-			label = max(label, names.Width(b.Transport))
+			label = min(max(label, names.Width(b.Transport)), 90)
 		}
 		const values = 104
 		p := newAxes()
@@ -98,7 +98,8 @@ func barsFigure(r *result.Report, link result.Link, dir result.Direction) (figur
 		data := p.DataCanvas(inner)
 		for i, b := range bars {
 			y := data.Y(1 - (float64(i)+0.5)/float64(len(bars)))
-			c.FillText(right(names), vg.Point{X: data.Min.X - 6, Y: y}, b.Transport)
+			name := right(names)
+			c.FillText(name, vg.Point{X: data.Min.X - 6, Y: y}, fitted(b.Transport, &name, label))
 			c.FillText(writing(bodySize, ink), vg.Point{X: data.Max.X + 8, Y: y}, rateOrFailed(b.Result))
 		}
 	}

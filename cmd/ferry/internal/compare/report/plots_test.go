@@ -15,7 +15,7 @@ import (
 
 // Every plot is an SVG that is well-formed and a PNG of the width promised.
 func TestWritePlots(t *testing.T) {
-	want := map[string]int{"one": 1, "failures": 12, "standard": 12, "sweep": 2, "messages": 4, "open": 6, "empty": 0}
+	want := map[string]int{"one": 1, "failures": 12, "standard": 12, "long": 12, "sweep": 2, "messages": 4, "open": 6, "empty": 0}
 	for _, f := range fixtures {
 		t.Run(f.name, func(t *testing.T) {
 			dir := t.TempDir()
