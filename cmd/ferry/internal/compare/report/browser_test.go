@@ -77,7 +77,7 @@ func browser(t *testing.T, binary string) context.Context {
 }
 
 // look lists the elements that reach over the edge of the page, texts that
-// do not fit their box, and texts of a plot that overlap or leave it.
+// do not fit their box, columns too narrow for their words, and texts of a plot that overlap or leave it.
 const look = `(() => {
 	const out = [], wide = document.documentElement.clientWidth
 	if (wide != innerWidth && innerWidth - wide > 20) out.push('the page is not as wide as the screen')
@@ -87,6 +87,10 @@ const look = `(() => {
 		const b = e.getBoundingClientRect()
 		if (b.width > 1 && (b.right > wide + 0.5 || b.left < -0.5)) out.push(e.tagName + ' ' + e.className + ' from ' + b.left + ' to ' + b.right + ': ' + e.textContent.slice(0, 60))
 		if (!e.closest('svg') && e.scrollWidth > e.clientWidth + 1 && e.clientWidth > 1 && getComputedStyle(e).display != 'inline') out.push(e.tagName + ' ' + e.className + ' cuts ' + e.textContent.slice(0, 60))
+	}
+	for (const e of document.querySelectorAll('th, td')) {
+		const b = e.getBoundingClientRect()
+		if (b.width > 0 && b.width < 36 && e.textContent.trim().length > 6) out.push(e.tagName + ' is only ' + b.width + ' wide: ' + e.textContent.trim())
 	}
 	for (const svg of document.querySelectorAll('svg.plot')) {
 		const frame = svg.getBoundingClientRect(), texts = [...svg.querySelectorAll('text')].map(e => ({s: e.textContent, b: e.getBoundingClientRect()}))
