@@ -6,7 +6,6 @@ import (
 	"io"
 	"math/rand/v2"
 	"os"
-	"slices"
 	"strings"
 	"time"
 
@@ -14,9 +13,7 @@ import (
 
 	"github.com/chunkferry/chunkferry/chunker"
 	"github.com/chunkferry/chunkferry/cmd/ferry/internal/compare"
-	"github.com/chunkferry/chunkferry/cmd/ferry/internal/compare/report"
 	"github.com/chunkferry/chunkferry/cmd/ferry/internal/compare/result"
-	"github.com/chunkferry/chunkferry/cmd/ferry/internal/compare/table"
 	"github.com/chunkferry/chunkferry/cmd/ferry/internal/link"
 	"github.com/chunkferry/chunkferry/cmd/ferry/internal/size"
 )
@@ -40,7 +37,7 @@ type compareFlags struct {
 	runTime    time.Duration
 	maxTime    time.Duration
 	seed       uint64
-	format     string
+	output     compareOutput
 }
 
 // What the comparison of a newcomer's first minute is made of: a short
@@ -106,7 +103,11 @@ Without --file it sends random bytes from a temporary file.`,
 	flags.DurationVar(&f.runTime, "run-time", 0, "cut a run off after this `time` (default: on emulated links what --max-time allows, else never)")
 	flags.DurationVar(&f.maxTime, "max-time", compare.DefaultMaxTime, "`time` that the comparison may take (default without --link: a minute)")
 	flags.Uint64Var(&f.seed, "seed", 1, "`number` that decides which packets an emulated link drops")
-	flags.StringVar(&f.format, "format", "text", "`format` of the result: "+strings.Join(formats(), ", "))
+	flags.StringVar(&f.output.format, "format", "text", "`format` of the result: "+strings.Join(formats(), ", "))
+	flags.StringVar(&f.output.save, "save", "", "keep the result in a `file`, as JSON, for --against")
+	flags.StringVar(&f.output.against, "against", "", "say what has changed since the result saved in `file`")
+	flags.StringVar(&f.output.plots, "plots", "", "put the plots into a `directory`, as SVG and PNG")
+	cmd.MarkFlagDirname("plots")
 	complete(cmd, "format", formats()...)
 	complete(cmd, "transports", transportNames()...)
 	complete(cmd, "mode", string(result.Bulk), string(result.Messages), string(result.Open))
@@ -126,14 +127,12 @@ func complete(cmd *cobra.Command, flag string, values ...string) {
 	}
 }
 
-func formats() []string { return append([]string{"text"}, report.Formats()...) }
-
 func (f *compareFlags) run(cmd *cobra.Command) error {
-	if !slices.Contains(formats(), f.format) {
-		return misusef("unknown format %q: choose from %s", f.format, strings.Join(formats(), ", "))
-	}
 	cfg, err := f.config(cmd)
 	if err != nil {
+		return err
+	}
+	if err := f.output.prepare(); err != nil {
 		return err
 	}
 	if f.file == "" && cfg.Mode == result.Bulk {
@@ -163,12 +162,7 @@ func (f *compareFlags) run(cmd *cobra.Command) error {
 	if f.file == "" && cfg.Mode == result.Bulk {
 		outcome.Settings.File = "random bytes"
 	}
-	if f.format == "text" {
-		err = table.Write(cmd.OutOrStdout(), outcome)
-	} else {
-		err = report.Write(cmd.OutOrStdout(), report.Format(f.format), outcome)
-	}
-	if err != nil {
+	if err := f.output.write(cmd.OutOrStdout(), outcome); err != nil {
 		return err
 	}
 	if outcome.Failed() {
