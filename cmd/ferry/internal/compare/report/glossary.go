@@ -12,6 +12,7 @@ var explained = []term{
 	{result.LimitWindow, "A sender may have only so many bytes under way; when the round trip is long it waits for acknowledgements. Rate = window / round trip. A larger window or more streams help."},
 	{result.LimitLoss, "The link loses packets, and congestion control slows down at each loss as if the link were full. More streams, or a congestion control that does not take loss for congestion, help."},
 	{result.LimitCongestion, "The queue before the slowest part of the way fills up, drops packets, and congestion control slows down."},
+	{result.LimitPath, "The network between the two ends, of which nothing more is known from here."},
 	{result.LimitCPU, "The processor is busy, not the link."},
 	{result.LimitApplication, "The channel waited for the program: for the disk, the hash, or an answer."},
 	{result.LimitSlowStart, "A connection begins slowly and grows; the run was over before it had grown. A larger file shows the rate that lasts."},

@@ -21,7 +21,11 @@ func command(r *result.Report) string {
 	}
 	kernel, cc := false, ""
 	for _, l := range r.Links {
-		add(l.Kind != "real", "--link", l.Name)
+		if l.Kind == "real" {
+			words = append(words, "URL") // with its token, which a report does not keep
+		} else {
+			add(true, "--link", l.Name)
+		}
 		kernel = kernel || l.Kind == "kernel"
 		if l.TCP != "" {
 			cc = l.TCP
