@@ -107,7 +107,9 @@ Without --file it sends random bytes from a temporary file.`,
 	flags.StringVar(&f.output.save, "save", "", "keep the result in a `file`, as JSON, for --against")
 	flags.StringVar(&f.output.against, "against", "", "say what has changed since the result saved in `file`")
 	flags.StringVar(&f.output.plots, "plots", "", "put the plots into a `directory`, as SVG and PNG")
-	cmd.MarkFlagDirname("plots")
+	if err := cmd.MarkFlagDirname("plots"); err != nil {
+		panic("ferry: internal error: " + err.Error())
+	}
 	complete(cmd, "format", formats()...)
 	complete(cmd, "transports", transportNames()...)
 	complete(cmd, "mode", string(result.Bulk), string(result.Messages), string(result.Open))

@@ -165,6 +165,16 @@ func (l *lane) waiting(cfg Config, res result.Result) *result.Limit {
 			Setting: "a faster machine",
 		}
 	}
+	if rate := l.point.direction(l.dir).Rate; rate > 0 && cfg.Mode == result.Messages {
+		wire := time.Duration(float64(cfg.MessageBytes) * 8 / float64(rate) * float64(time.Second)).Round(10 * time.Microsecond)
+		if wire > p50/2 {
+			return &result.Limit{
+				Name:    result.LimitLink,
+				Why:     fmt.Sprintf("of %v the link needs %v to carry %d bytes at %s, and the round trip is %v", p50, wire, cfg.MessageBytes, bits(rate), rtt),
+				Setting: "smaller messages or a faster link",
+			}
+		}
+	}
 	trips := p50.Seconds() / rtt.Seconds()
 	limit := &result.Limit{
 		Name:    result.LimitRoundTrips,

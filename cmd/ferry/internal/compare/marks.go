@@ -9,7 +9,7 @@ import (
 )
 
 // marks are the reasons to doubt a row.
-func (l *lane) marks(cfg Config, res result.Result) []result.Mark {
+func (l *lane) marks(res result.Result) []result.Mark {
 	var all []result.Mark
 	mark := func(name, format string, args ...any) {
 		all = append(all, result.Mark{Name: name, Text: fmt.Sprintf(format, args...)})

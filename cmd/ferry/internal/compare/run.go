@@ -43,7 +43,7 @@ func (b *bench) one(ctx context.Context, l *lane, seed uint64) (r run) {
 		r.err = err
 		return r
 	}
-	defer n.close()
+	defer func() { _ = n.close() }() // what is left of it is in no figure
 	place, err := l.carrier.Setup(n.hosts, l.point.options)
 	if err != nil {
 		r.err = fmt.Errorf("set up %s: %w", l.carrier.Name, err)

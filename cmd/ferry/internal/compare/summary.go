@@ -100,12 +100,12 @@ func (l *lane) result(cfg Config) result.Result {
 	if l.runs[0].latencies != nil {
 		res.Latency = latency(l.runs)
 	}
-	if err := plausible(res, l); err != nil {
+	if err := plausible(l); err != nil {
 		res.Verified, res.Error = false, err.Error()
 	}
 	res.Ceilings = l.ceilings(res)
 	res.Limit = l.limit(cfg, res)
-	res.Marks = l.marks(cfg, res)
+	res.Marks = l.marks(res)
 	return res
 }
 
@@ -148,7 +148,7 @@ func (l *lane) wire(res *result.Result) {
 
 // plausible refuses what cannot be, which would mean that the measurement is
 // wrong: a rate above the link's, or fewer bytes on the wire than delivered.
-func plausible(res result.Result, l *lane) error {
+func plausible(l *lane) error {
 	rate := float64(l.point.direction(l.dir).Rate) / 8e6
 	for _, r := range l.runs {
 		if rate > 0 && r.MBPerS > rate {

@@ -74,7 +74,6 @@ func each(t *testing.T, streams int, run func(t *testing.T, ctx context.Context,
 type sink struct {
 	t *testing.T
 	n int64
-	h [32]byte
 	b bytes.Buffer
 }
 

@@ -121,7 +121,7 @@ func (p *dataChannelPlace) Connect(ctx context.Context, resume bool) (*Session, 
 		for {
 			select {
 			case c := <-arrived:
-				c.PipeReader.Close()
+				c.Close()
 			default:
 				return
 			}
@@ -137,13 +137,13 @@ func (p *dataChannelPlace) Connect(ctx context.Context, resume bool) (*Session, 
 	}
 	open := func(ctx context.Context, dc *webrtc.DataChannel) (End, End, error) {
 		a := newDataChannel(dc, p.opts)
-		s.close = append(s.close, func() { a.PipeReader.Close() })
+		s.close = append(s.close, func() { a.Close() })
 		if err := a.await(ctx); err != nil {
 			return nil, nil, err
 		}
 		select {
 		case b := <-arrived:
-			s.close = append(s.close, func() { b.PipeReader.Close() })
+			s.close = append(s.close, func() { b.Close() })
 			if err := b.await(ctx); err != nil {
 				return nil, nil, err
 			}
@@ -206,7 +206,7 @@ func newDataChannel(dc *webrtc.DataChannel, o Options) *dataChannel {
 		w.Close()
 	})
 	// The reader's pace is the pace of pion's, so that the window closes.
-	dc.OnMessage(func(m webrtc.DataChannelMessage) { w.Write(m.Data) })
+	dc.OnMessage(func(m webrtc.DataChannelMessage) { _, _ = w.Write(m.Data) }) // fails once the reader has gone
 	return c
 }
 

@@ -127,7 +127,7 @@ func (a *adapted) open(ctx context.Context, url string, client *http.Client, s *
 	return nil
 }
 
-func (a *adapted) close() { a.Listener.Close() }
+func (a *adapted) close() { a.Close() }
 
 // bare are the flows of the library alone, each write of which is a message.
 type bare struct{ accepted chan *websocket.Conn }
