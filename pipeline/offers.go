@@ -60,7 +60,7 @@ func (v *session) gather(list []entry) error {
 		return err
 	}
 	v.srv.shaken(v)
-	v.claim = claim{m.Sender, m.Attempt, v.srv.offers.Add(1)}
+	v.claim = claim{m.Sender, m.Attempt, v.order}
 	return v.begin(manifest, m.Restart)
 }
 
@@ -101,7 +101,7 @@ func (m *offer) manifest() (*Manifest, error) {
 type claim struct {
 	sender  string
 	attempt uint32
-	order   uint64 // of arrival
+	order   uint64 // of their channels: a new process opens its channel later
 }
 
 // older reports whether c was made before other.

@@ -116,7 +116,7 @@ type Server struct {
 	ctx    context.Context // done when the server must stop at once
 	cancel context.CancelCauseFunc
 
-	bytes, blocks, badBlocks, offers atomic.Uint64
+	bytes, blocks, badBlocks, accepted atomic.Uint64
 
 	mu        sync.Mutex // guards the fields below
 	transfers map[string]*transfer
@@ -170,7 +170,7 @@ func (s *Server) Handle(ctx context.Context, ch transport.Channel) error {
 	stop := context.AfterFunc(s.ctx, func() { cancel(context.Cause(s.ctx)) })
 	defer stop()
 
-	v := &session{srv: s, peer: name, ctx: ctx, cancel: cancel, began: time.Now()}
+	v := &session{srv: s, peer: name, ctx: ctx, cancel: cancel, began: time.Now(), order: s.accepted.Add(1)}
 	var err error
 	if v.wire, err = newWire(ch, 0); err == nil {
 		err = s.enter(v)

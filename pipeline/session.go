@@ -35,6 +35,7 @@ type session struct {
 	open    map[uint32]*incoming
 	last    *incoming // of the latest chunk
 	claim   claim
+	order   uint64 // of the channel among those accepted
 	credit  int64
 	charged int64 // memory of offered
 
