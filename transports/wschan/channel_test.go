@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"flag"
 	"io"
 	"testing"
 
@@ -12,7 +13,14 @@ import (
 	"github.com/chunkferry/chunkferry/transport"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	// Tests that wait for time-outs need no processor of their own.
+	flag.Parse()
+	if err := flag.Set("test.parallel", "12"); err != nil {
+		panic(err)
+	}
+	goleak.VerifyTestMain(m)
+}
 
 func receive(t *testing.T, ch transport.Channel) transport.Message {
 	t.Helper()
