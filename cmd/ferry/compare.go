@@ -101,7 +101,7 @@ Without --file it sends random bytes from a temporary file.`,
 	flags.BoolVar(&f.baselines, "baselines", true, "measure the bare carriers, too (default: with --link)")
 	flags.IntVar(&f.runs, "runs", compare.DefaultRuns, "counted `runs` of each transport and direction")
 	flags.DurationVar(&f.runTime, "run-time", 0, "cut a run off after this `time` (default: on emulated links what --max-time allows, else never)")
-	flags.DurationVar(&f.maxTime, "max-time", compare.DefaultMaxTime, "`time` that the comparison may take (default without --link: a minute)")
+	flags.DurationVar(&f.maxTime, "max-time", compare.DefaultMaxTime, "`time` that the comparison may take (default without --link, --file and --size: a minute)")
 	flags.Uint64Var(&f.seed, "seed", 1, "`number` that decides which packets an emulated link drops")
 	flags.StringVar(&f.output.format, "format", "text", "`format` of the result: "+strings.Join(formats(), ", "))
 	flags.StringVar(&f.output.save, "save", "", "keep the result in a `file`, as JSON, for --against")

@@ -78,7 +78,8 @@ func (f *compareFlags) config(cmd *cobra.Command) (compare.Config, error) {
 	if cfg.Lines, err = f.lines(); err != nil {
 		return cfg, err
 	}
-	if len(f.links) == 0 && !given("max-time") {
+	newcomer := len(f.links) == 0 && f.file == "" && !given("size")
+	if newcomer && !given("max-time") {
 		cfg.MaxTime = firstMinute
 	}
 	for i := range cfg.Lines {
@@ -86,7 +87,7 @@ func (f *compareFlags) config(cmd *cobra.Command) (compare.Config, error) {
 		if l.Emulated && len(f.transports) == 0 {
 			l.Only = encrypted
 		}
-		if !l.Emulated && len(f.links) == 0 && f.file == "" && !given("size") && cfg.Mode == result.Bulk {
+		if !l.Emulated && newcomer && cfg.Mode == result.Bulk {
 			l.RunTime = time.Second // a slow transport must not use up the minute
 		}
 	}

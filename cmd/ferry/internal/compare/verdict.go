@@ -196,12 +196,15 @@ func verdictAt(r *result.Report, at place, ranking []contender, smaller bool) (t
 		word = "quickest"
 	}
 	var s strings.Builder
-	if len(tied) > 1 {
+	few := stats.LeastP(len(best.runs), len(best.runs)) >= significance
+	switch {
+	case few:
+		// No test can tell them apart: say what was seen, and what it is worth.
+		tied, rest = tied[:1], ranking[1:]
+		fmt.Fprintf(&s, "%s: %s was the %s in too few runs to rule out chance (%d)", where, best.name, word, len(best.runs))
+	case len(tied) > 1:
 		fmt.Fprintf(&s, "%s: %s tie as the %s", where, join(tied), word)
-		if stats.LeastP(len(best.runs), len(best.runs)) >= significance {
-			fmt.Fprintf(&s, ", as %d runs are too few to tell them apart", len(best.runs))
-		}
-	} else {
+	default:
 		fmt.Fprintf(&s, "%s: %s is the %s", where, best.name, word)
 	}
 	fmt.Fprintf(&s, ", %s up and down taken together", amount(best.figure, smaller))

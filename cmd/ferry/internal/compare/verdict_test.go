@@ -40,7 +40,7 @@ func TestVerdict(t *testing.T) {
 		{
 			"too few runs",
 			[][]result.Result{both("ws", 880, 890, 900), both("quic", 290, 295, 300)},
-			"wifi: ws and quic tie as the fastest, as 3 runs are too few to tell them apart, 890 MB/s up and down taken together. What limits it is the link itself.",
+			"wifi: ws was the fastest in too few runs to rule out chance (3), 890 MB/s up and down taken together: 3.02 times quic. What limits it is the link itself.",
 		},
 		{"one", [][]result.Result{both("ws", 310)}, "wifi: only ws took part, 310 MB/s up and down taken together: nothing to compare it with."},
 		{"none", nil, "No transport with a network was compared."},
