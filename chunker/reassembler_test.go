@@ -189,7 +189,7 @@ func TestReassemblerMaxAge(t *testing.T) {
 		time.Sleep(time.Second)
 		wantAdd(t, r, chunkOf(1, 1, 3, "b"), "-", nil) // just in time
 		wantAdd(t, r, chunkOf(2, 0, 2, "x"), "-", nil)
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		wantAdd(t, r, chunkOf(1, 2, 3, "c"), "-", chunker.ErrEvicted) // chunks do not renew a frame
 		wantAdd(t, r, chunkOf(2, 1, 2, "y"), "xy", nil)
 		wantAdd(t, r, chunkOf(3, 0, 2, "x"), "-", nil)

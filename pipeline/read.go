@@ -13,7 +13,7 @@ const hashers = 2
 // stays to read again what is asked for.
 func (s *sending) read() {
 	r := newContentReader(s.src, s.layout)
-	defer r.close()
+	defer func() { _ = r.close() }() // it was read; closing says nothing
 
 	work := make(chan *outBlock, hashers)
 	var hashing sync.WaitGroup

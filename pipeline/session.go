@@ -280,6 +280,7 @@ func (v *session) written(in *incoming, what verdict) {
 		v.settled += int64(in.Size)
 	case verdictBad:
 		v.asking = append(v.asking, in.Block)
+	case verdictLost:
 	}
 	v.mu.Unlock()
 	v.tell()

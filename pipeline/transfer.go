@@ -114,7 +114,7 @@ func (t *transfer) open() error {
 	defer t.mu.Unlock()
 	for _, b := range held.Blocks {
 		if err := t.place(b.Block, b.Size); err != nil {
-			return fmt.Errorf("pipeline: sink holds what does not belong to the transfer: %v", err)
+			return fmt.Errorf("pipeline: sink holds what does not belong to the transfer: %w", err)
 		}
 		t.check.set(b.Block)
 		t.hashes.set(b.Block, b.Hash)

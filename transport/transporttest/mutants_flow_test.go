@@ -244,7 +244,7 @@ func drainMutants() []*mutant {
 			f.drain = func(ctx context.Context, low int) error {
 				err := f.Channel.Drain(ctx, low)
 				if ctx.Err() != nil {
-					return nil
+					err = nil
 				}
 				return err
 			}

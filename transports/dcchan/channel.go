@@ -108,6 +108,7 @@ func (c *Channel) ReadyState() transport.State {
 		c.advance(transport.StateOpen)
 	case webrtc.DataChannelStateClosing, webrtc.DataChannelStateClosed:
 		c.advance(transport.StateClosing)
+	default:
 	}
 	return transport.State(c.state.Load())
 }

@@ -67,6 +67,7 @@ func newConn(api *webrtc.API, mux ice.UDPMux, opts Options) (*Conn, error) {
 			p.raised.Do(func() { close(p.up) })
 		case webrtc.PeerConnectionStateFailed, webrtc.PeerConnectionStateClosed:
 			p.kill()
+		default:
 		}
 	})
 	return p, nil

@@ -109,8 +109,8 @@ func makeRoom(socket any) {
 		SetReadBuffer(int) error
 		SetWriteBuffer(int) error
 	}); ok {
-		s.SetReadBuffer(socketBuffer) // an error leaves the default
-		s.SetWriteBuffer(socketBuffer)
+		_ = s.SetReadBuffer(socketBuffer) // an error leaves the default
+		_ = s.SetWriteBuffer(socketBuffer)
 	}
 }
 

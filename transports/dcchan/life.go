@@ -41,28 +41,30 @@ func (c *Channel) associated() bool {
 }
 
 // trouble says what is wrong with the connection, and for how long it may be so.
-func (c *Channel) trouble() (err error, grace time.Duration) {
+func (c *Channel) trouble() (grace time.Duration, err error) {
 	t := c.dc.Transport()
 	if t == nil || c.dc.ReadyState() == webrtc.DataChannelStateConnecting {
-		return c.stillborn(), 0
+		return 0, c.stillborn()
 	}
 	dtls := t.Transport()
 	switch dtls.State() {
 	case webrtc.DTLSTransportStateFailed, webrtc.DTLSTransportStateClosed:
-		return errEnded, watchEvery
+		return watchEvery, errEnded
+	default:
 	}
 	switch dtls.ICETransport().State() {
 	case webrtc.ICETransportStateFailed:
-		return errICEFailed, 0
+		return 0, errICEFailed
 	case webrtc.ICETransportStateClosed:
-		return errEnded, watchEvery
+		return watchEvery, errEnded
 	case webrtc.ICETransportStateDisconnected:
-		return errICESilent, disconnectedGrace
+		return disconnectedGrace, errICESilent
+	default:
 	}
 	if _, up := t.Metadata(); !up {
-		return errAssociation, watchEvery
+		return watchEvery, errAssociation
 	}
-	return nil, 0
+	return 0, nil
 }
 
 // stillborn says why a connecting channel will never open.
@@ -84,7 +86,7 @@ func (c *Channel) stillborn() error {
 
 // look runs every watchEvery until the channel has ended.
 func (c *Channel) look() {
-	err, grace := c.trouble()
+	grace, err := c.trouble()
 	now := time.Now()
 
 	c.mu.Lock()

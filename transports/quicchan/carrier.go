@@ -203,7 +203,7 @@ func (c *carrier) Close(cause error) {
 		c.stream.Close()
 		c.stream.SetReadDeadline(time.Now().Add(linger))
 		var none [1]byte
-		c.stream.Read(none[:]) // EOF, the connection's close, or nothing any more
+		_, _ = c.stream.Read(none[:]) // EOF, the connection's close, or nothing any more
 	} else {
 		c.stream.CancelWrite(quic.StreamErrorCode(code))
 	}

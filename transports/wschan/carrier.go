@@ -175,7 +175,7 @@ func (c *carrier[M]) vanished() {
 
 func reset(tcp *net.TCPConn) {
 	if tcp != nil {
-		tcp.SetLinger(0)
+		_ = tcp.SetLinger(0)
 		tcp.Close()
 	}
 }

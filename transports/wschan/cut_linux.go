@@ -26,8 +26,8 @@ func CutPair(ctx context.Context) (a, b transport.Channel, cut func(), err error
 // dropAll attaches a packet filter that keeps nothing (socket(7),
 // SO_ATTACH_FILTER), which needs no privilege.
 func dropAll(tcp *net.TCPConn) {
-	control(tcp, func(fd int) {
+	_ = control(tcp, func(fd int) {
 		filter := unix.SockFilter{Code: unix.BPF_RET | unix.BPF_K}
-		unix.SetsockoptSockFprog(fd, unix.SOL_SOCKET, unix.SO_ATTACH_FILTER, &unix.SockFprog{Len: 1, Filter: &filter})
+		_ = unix.SetsockoptSockFprog(fd, unix.SOL_SOCKET, unix.SO_ATTACH_FILTER, &unix.SockFprog{Len: 1, Filter: &filter})
 	})
 }

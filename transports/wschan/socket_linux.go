@@ -31,10 +31,10 @@ const unsentLimit = 128 << 10
 
 // tune sets what a kernel allows and ignores what it does not know.
 func tune(tcp *net.TCPConn) {
-	tcp.SetKeepAliveConfig(net.KeepAliveConfig{Enable: true, Idle: probeEvery, Interval: probeEvery / 2, Count: 6})
-	control(tcp, func(fd int) {
-		unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NOTSENT_LOWAT, unsentLimit)
-		unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_RTO_MAX_MS, int(probeEvery.Milliseconds()))
+	_ = tcp.SetKeepAliveConfig(net.KeepAliveConfig{Enable: true, Idle: probeEvery, Interval: probeEvery / 2, Count: 6})
+	_ = control(tcp, func(fd int) {
+		_ = unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NOTSENT_LOWAT, unsentLimit)
+		_ = unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_RTO_MAX_MS, int(probeEvery.Milliseconds()))
 	})
 }
 

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"log"
 
-	"nhooyr.io/websocket" //nolint:staticcheck // SA1019: serving this deprecated library is the purpose of the package
+	"nhooyr.io/websocket"
 
 	"github.com/chunkferry/chunkferry/transports/wschan"
 	"github.com/chunkferry/chunkferry/transports/wschan/nhooyr"

@@ -29,7 +29,7 @@
 package nhooyr
 
 import (
-	"nhooyr.io/websocket" //nolint:staticcheck // SA1019: serving this deprecated library is the purpose of the package
+	"nhooyr.io/websocket"
 
 	"github.com/chunkferry/chunkferry/transports/wschan"
 )

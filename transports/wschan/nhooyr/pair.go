@@ -6,7 +6,7 @@ import (
 	"net"
 	"net/http"
 
-	"nhooyr.io/websocket" //nolint:staticcheck // SA1019: serving this deprecated library is the purpose of the package
+	"nhooyr.io/websocket"
 
 	"github.com/chunkferry/chunkferry/transport"
 )

@@ -48,7 +48,7 @@ func TestInBrowser(t *testing.T) {
 		if err := os.WriteFile(path, content, 0o644); err != nil {
 			t.Fatal(err)
 		}
-		t.Run(name, func(t *testing.T) { visit(t, ctx, path) })
+		t.Run(name, func(t *testing.T) { visit(ctx, t, path) })
 	}
 }
 
@@ -118,7 +118,7 @@ type looked struct {
 	Height           int64
 }
 
-func visit(t *testing.T, ctx context.Context, path string) {
+func visit(ctx context.Context, t *testing.T, path string) {
 	t.Helper()
 	tab, end := chromedp.NewContext(ctx)
 	defer end()
@@ -155,7 +155,7 @@ func visit(t *testing.T, ctx context.Context, path string) {
 	}
 	for _, width := range []int64{1280, 390} {
 		for _, scheme := range []string{"light", "dark"} {
-			t.Run(fmt.Sprintf("%d/%s", width, scheme), func(t *testing.T) { inspect(t, tab, width, scheme) })
+			t.Run(fmt.Sprintf("%d/%s", width, scheme), func(t *testing.T) { inspect(tab, t, width, scheme) })
 		}
 	}
 	mu.Lock()
@@ -165,7 +165,7 @@ func visit(t *testing.T, ctx context.Context, path string) {
 	}
 }
 
-func inspect(t *testing.T, tab context.Context, width int64, scheme string) {
+func inspect(tab context.Context, t *testing.T, width int64, scheme string) {
 	t.Helper()
 	err := chromedp.Do(tab, chromedp.Func(func(ctx context.Context, tab *chromedp.Target) error {
 		screen := emulation.SetDeviceMetricsOverrideParams{Width: width, Height: 900, DeviceScaleFactor: 1, Mobile: width < 600}
@@ -194,11 +194,11 @@ func inspect(t *testing.T, tab context.Context, width int64, scheme string) {
 		t.Errorf("the page is %s and the text of its plots %s, want %s and %s", seen.Background, seen.Plot, wantBackground, wantText)
 	}
 	if dir := os.Getenv("SCREENSHOTS"); dir != "" {
-		screenshot(t, tab, filepath.Join(dir, strings.ReplaceAll(strings.TrimPrefix(t.Name(), "TestInBrowser/"), "/", "-")+".png"), width, seen.Height)
+		screenshot(tab, t, filepath.Join(dir, strings.ReplaceAll(strings.TrimPrefix(t.Name(), "TestInBrowser/"), "/", "-")+".png"), width, seen.Height)
 	}
 }
 
-func screenshot(t *testing.T, tab context.Context, path string, width, height int64) {
+func screenshot(tab context.Context, t *testing.T, path string, width, height int64) {
 	t.Helper()
 	beyond := true
 	got, err := chromedp.Run(tab, func(ctx context.Context, tab *chromedp.Target) (page.CaptureScreenshotResult, error) {

@@ -28,8 +28,9 @@ func WriteChanges(w io.Writer, format Format, c *Changes) error {
 		return e.Encode(c)
 	case HTML:
 		return changesTemplate.Execute(w, newChangesView(c))
+	default:
+		return fmt.Errorf("no changes in format %q: choose text, json or html, or let benchstat compare two files of format bench", format)
 	}
-	return fmt.Errorf("no changes in format %q: choose text, json or html, or let benchstat compare two files of format bench", format)
 }
 
 func (c *Changes) writeText(w io.Writer) error {

@@ -77,7 +77,7 @@ func (f figure) shapes() string {
 	c := vgsvg.New(figureWidth, f.height)
 	f.draw(draw.New(c))
 	var b strings.Builder
-	c.WriteTo(&b) // to memory: cannot fail
+	_, _ = c.WriteTo(&b) // to memory: cannot fail
 	s := b.String()
 	s = s[strings.Index(s, "<svg"):]
 	s = s[strings.Index(s, ">")+1:]

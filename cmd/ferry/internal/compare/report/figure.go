@@ -72,7 +72,7 @@ func newAxes() *plot.Plot {
 // drawTitle writes the title, and returns what is left of the canvas.
 func drawTitle(c draw.Canvas, title string) draw.Canvas {
 	c.SetColor(paper.light)
-	c.Fill(c.Rectangle.Path())
+	c.Fill(c.Path())
 	c = draw.Crop(c, 6, -6, 4, -4)
 	style := bold(writing(titleSize, ink))
 	c.FillText(style, vg.Point{X: c.Min.X, Y: c.Max.Y - 8}, fitted(title, &style, c.Max.X-c.Min.X))
