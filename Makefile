@@ -5,7 +5,7 @@ VULN := go run golang.org/x/vuln/cmd/govulncheck@v1.9.0
 FUZZTIME ?= 30s
 FUZZPKGS := $(shell grep -rlE '^func Fuzz' --include=*_test.go . | xargs -n1 dirname | sort -u)
 
-.PHONY: check fmt lint test race conform e2e fuzz bench vuln cover golden
+.PHONY: check fmt lint test race conform e2e trust fuzz bench vuln cover golden
 
 check: lint test race ## what must pass before a push
 
@@ -28,9 +28,12 @@ race:
 conform: ## the kit on every adapter, repeatedly
 	go test -race -count=5 -run 'Conform' ./transport/... ./transports/...
 
-e2e: ## whole processes, large files, emulated links; takes minutes, wants root and a calm machine
-	go test -tags e2e -count=1 -p 1 -timeout 20m ./cmd/ferry/internal/link/...
+e2e: ## whole processes and large files; takes minutes, wants root
 	go test -tags e2e -count=1 -v -timeout 20m -run 'TestE2E' ./cmd/ferry
+
+trust: ## whether emulated links can be trusted, and what takes long; wants root and a calm machine
+	go test -tags e2e -count=1 -p 1 -timeout 20m ./cmd/ferry/internal/link/...
+	go test -tags e2e -count=1 -v -timeout 30m -run 'TestLong' ./cmd/ferry
 
 fuzz: ## each fuzz target for FUZZTIME
 	@set -e; for pkg in $(FUZZPKGS); do \

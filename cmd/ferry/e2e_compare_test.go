@@ -44,9 +44,9 @@ func TestE2ECompareDefault(t *testing.T) {
 	honest(t, r)
 }
 
-// TestE2ECompareStandardSet: three profiles, three transports, both directions,
+// TestLongCompareStandardSet: three profiles, three transports, both directions,
 // five runs in less than five minutes, with a limit for each row.
-func TestE2ECompareStandardSet(t *testing.T) {
+func TestLongCompareStandardSet(t *testing.T) {
 	r, took := compared(t, buildFerry(t), "--link", "wifi", "--link", "lte", "--link", "transatlantic")
 	if took > 5*time.Minute {
 		t.Errorf("took %v", took)
@@ -66,9 +66,9 @@ func TestE2ECompareStandardSet(t *testing.T) {
 	honest(t, r)
 }
 
-// TestE2ECompareSeedsAgree: on a link without loss each carrier's rate is within
+// TestLongCompareSeedsAgree: on a link without loss each carrier's rate is within
 // 3 % between two seeds. It takes a machine that has nothing else to do.
-func TestE2ECompareSeedsAgree(t *testing.T) {
+func TestLongCompareSeedsAgree(t *testing.T) {
 	ferry := buildFerry(t)
 	rates := func(seed string) (out []float64, names []string) {
 		r, _ := compared(t, ferry, "--link", "rate=100mbit,rtt=50ms", "--transports", "wss,quic,webrtc",

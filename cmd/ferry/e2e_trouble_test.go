@@ -329,8 +329,8 @@ func TestE2EStandardInput(t *testing.T) {
 	}
 }
 
-// TestE2ETwentyGiB sends a sparse file and watches the memory of both sides.
-func TestE2ETwentyGiB(t *testing.T) {
+// TestLongTwentyGiB sends a sparse file and watches the memory of both sides.
+func TestLongTwentyGiB(t *testing.T) {
 	const size = 20 << 30
 	file := filepath.Join(t.TempDir(), "sparse")
 	f, err := os.Create(file)
