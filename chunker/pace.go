@@ -10,16 +10,34 @@ import (
 	"github.com/chunkferry/chunkferry/transport"
 )
 
-// Where the marks stand by default. A carrier that counts bytes until they are
-// acknowledged (WebRTC) never has more than the high mark in flight, so the
-// mark must exceed the bandwidth-delay product: 4 MiB carry 335 Mbit/s over
-// 100 ms. More would only cost memory on the carriers that count until the
-// kernel takes the bytes. A quarter of it left when sending resumes keeps the
-// carrier busy while the sender wakes up.
+// Where the marks stand by default.
+//
+// A carrier that counts bytes until they are acknowledged (WebRTC), or does not
+// say what it counts, never has more than the high mark in flight, so the mark
+// must exceed the bandwidth-delay product: 4 MiB carry 335 Mbit/s over 100 ms.
+//
+// The others have windows of their own below the count, so the mark only has to
+// keep the writer busy; more falls out of the processor's cache before it is
+// written. On loopback 256 KiB carried 2.6 GB/s over WebSocket where 4 MiB
+// carried 1.6.
+//
+// A quarter of it left when sending resumes keeps the carrier busy while the
+// sender wakes up.
 const (
-	defaultHighWater = 4 << 20
-	lowWaterShare    = 4 // low mark = high mark / 4
+	inFlightHighWater = 4 << 20
+	queueHighWater    = 256 << 10
+	lowWaterShare     = 4 // low mark = high mark / 4
 )
+
+// defaultHighWater returns the high mark that suits what p counts.
+func defaultHighWater(p transport.Properties) int {
+	switch p.Buffered {
+	case transport.ReleaseKernel, transport.ReleasePacketized, transport.ReleaseReceived:
+		return queueHighWater
+	default:
+		return inFlightHighWater
+	}
+}
 
 // pacer sends messages on a channel and keeps its buffered amount between two
 // marks.
@@ -44,7 +62,7 @@ func newPacer(ch transport.MessageChannel, header, chunk, high, low int) (pacer,
 			&transport.SizeError{Size: min(chunk, math.MaxInt-header) + header, Limit: p.MaxMessageSize})
 	}
 	if high == 0 {
-		high = max(defaultHighWater, low)
+		high = max(defaultHighWater(p), low, 2*(header+chunk))
 	}
 	if low > high {
 		return pacer{}, fmt.Errorf("%w: low water mark %d above the high one, %d", ErrInvalid, low, high)

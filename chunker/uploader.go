@@ -30,7 +30,9 @@ type UploaderOptions struct {
 	// HighWater and LowWater, in bytes, bound the channel's buffered amount:
 	// before a message would raise it above HighWater, sending pauses until
 	// it has fallen to LowWater. HighWater is clipped to the channel's
-	// MaxBuffered. Defaults 4 MiB and a quarter of HighWater.
+	// MaxBuffered. Defaults 4 MiB on channels that count bytes until they are
+	// acknowledged or do not say, 256 KiB on others, and at least two chunks;
+	// and a quarter of HighWater.
 	HighWater, LowWater int
 
 	// Progress is called after each chunk, by the goroutine that runs Upload,

@@ -49,8 +49,8 @@ func benchAdapter(b *testing.B, scheme, direction string, size int) {
 	done := make(chan error, 1)
 	go func() {
 		for range b.N {
-			if from.BufferedAmount() > 4<<20 {
-				if err := transport.Drain(b.Context(), from, 1<<20); err != nil {
+			if from.BufferedAmount() > 256<<10 {
+				if err := transport.Drain(b.Context(), from, 64<<10); err != nil {
 					done <- err
 					return
 				}
