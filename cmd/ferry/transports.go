@@ -9,6 +9,7 @@ import (
 	"github.com/chunkferry/chunkferry/transports/memchan"
 	"github.com/chunkferry/chunkferry/transports/quicchan"
 	"github.com/chunkferry/chunkferry/transports/wschan"
+	"github.com/chunkferry/chunkferry/transports/wschan/nhooyr"
 )
 
 // adapter is a transport as the commands know it. This file is the only one
@@ -23,6 +24,7 @@ var adapters = []adapter{
 	{name: "memory", pair: memchan.Pair, kit: nil},
 	{name: "ws", pair: wschan.Pair, kit: &transporttest.Options{Cut: wschan.CutPair, Many: wschan.ManyPair}},
 	{name: "wss", pair: wschan.SecurePair, kit: &transporttest.Options{Cut: wschan.CutPair}},
+	{name: "nhooyr", pair: nhooyr.Pair, kit: nil},
 	{name: "quic", pair: quicchan.Pair, kit: &transporttest.Options{Cut: quicchan.CutPair, Many: quicchan.ManyPair}},
 	{name: "webrtc", pair: dcchan.Pair, kit: &transporttest.Options{Cut: dcchan.CutPair, Many: dcchan.ManyPair}},
 }
