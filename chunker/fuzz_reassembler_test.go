@@ -106,7 +106,7 @@ func (m *frameModel) step(p *program) {
 		i := indices[p.below(len(indices))]
 		m.add(AppendFrame(nil, FrameHeader{Frame: id, Index: i, Total: f.total}, f.chunks[i]))
 	case 5:
-		time.Sleep(time.Duration(p.below(256)) * 10 * time.Millisecond)
+		time.Sleep(time.Duration(p.below(256)) * 10 * time.Millisecond) // in the bubble
 		if p.below(2) == 0 {
 			before := len(m.frames)
 			m.expire()

@@ -20,7 +20,7 @@ import (
 
 // The tests of this file tell whether results over an emulated link mean
 // something. They measure in real time on whatever else the machine does, so
-// each measurement may be repeated; the bounds stay. Run them alone: make e2e.
+// each measurement may be repeated; the bounds stay. Run them alone: make trust.
 
 // attempts measures until measure returns no complaint, at most three times, and
 // waits for a calm moment in between.
