@@ -186,7 +186,7 @@ func TestReassemblerMaxAge(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := chunker.NewReassembler(&chunker.ReassemblerOptions{MaxAge: time.Second})
 		wantAdd(t, r, chunkOf(1, 0, 3, "a"), "-", nil)
-		time.Sleep(time.Second) // in the bubble, as below: the age is what is tested
+		time.Sleep(time.Second)                        // in the bubble, as below: the age is what is tested
 		wantAdd(t, r, chunkOf(1, 1, 3, "b"), "-", nil) // just in time
 		wantAdd(t, r, chunkOf(2, 0, 2, "x"), "-", nil)
 		time.Sleep(time.Nanosecond)
