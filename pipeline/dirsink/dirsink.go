@@ -42,7 +42,6 @@ package dirsink
 import (
 	"context"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -117,8 +116,9 @@ func (o *Options) withDefaults() Options {
 	return c
 }
 
-// ErrBusy: the transfer is open in another process or Store.
-var ErrBusy = errors.New("pipeline: transfer is open elsewhere")
+// ErrBusy: the transfer is open in another process or Store. Matches
+// [pipeline.ErrBusy].
+var ErrBusy = fmt.Errorf("%w: another process has this transfer open", pipeline.ErrBusy)
 
 // Sink is a directory that receives transfers. It implements [pipeline.Sink].
 // All methods may be called by any number of goroutines.

@@ -35,7 +35,7 @@ func (s *Sink) claim(ctx context.Context, t *store) error {
 		return err
 	}
 	s.mu.Lock()
-	s.open[t.m.ID] = max(t.m.Size, 0)
+	s.open[t.m.ID] = t.expected()
 	s.mu.Unlock()
 	if err := s.checkQuota(ctx); err != nil {
 		s.unclaim(t.m.ID)
@@ -50,8 +50,24 @@ func (s *Sink) unclaim(id string) {
 	delete(s.open, id)
 }
 
+// expected is how large the transfer will be, in bytes. A stream of unknown
+// size will have another block at least.
+func (t *store) expected() int64 {
+	if t.m.Size >= 0 {
+		return t.m.Size
+	}
+	kept := int64(0)
+	if fi, err := t.state.data.Lstat(t.files.name(0)); err == nil {
+		kept = fi.Size()
+	}
+	return kept + int64(t.m.BlockSize)
+}
+
 // need estimates the storage that is still to be written, in bytes.
 func (t *store) need(ctx context.Context) (int64, error) {
+	if t.m.Size < 0 {
+		return int64(t.m.BlockSize), nil
+	}
 	var need int64
 	fresh := !t.state.hasData()
 	for i := range t.m.Entries {

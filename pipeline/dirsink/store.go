@@ -71,6 +71,9 @@ func (s *Sink) openStore(ctx context.Context, m *pipeline.Manifest, names tree, 
 
 // prepare refuses what cannot end well, and reserves the space.
 func (t *store) prepare(ctx context.Context) error {
+	if err := writable(t.sink.top); err != nil {
+		return err
+	}
 	if err := t.findPlaced(); err != nil {
 		return err
 	}
@@ -205,10 +208,14 @@ func (t *store) append(rec *record) error {
 
 // Sync implements [pipeline.Store]. Once it failed it fails always, because
 // the operating system may have dropped what was written: suspend and open
-// the transfer again, which reads everything.
+// the transfer again, which reads everything. It also notices that the
+// directory became read-only, which files that are open do not feel.
 func (t *store) Sync(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err
+	}
+	if err := writable(t.sink.top); err != nil {
+		return classify(err)
 	}
 	if err := t.files.sync(false); err != nil {
 		return classify(err)

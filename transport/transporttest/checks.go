@@ -2,7 +2,6 @@ package transporttest
 
 import (
 	"context"
-	"slices"
 )
 
 // check is one entry of the table.
@@ -12,7 +11,7 @@ type check struct {
 	rule  string // number and words, from transport/doc.go
 	run   func(ctx context.Context, e *env) error
 	alone bool // runs while no other check does: it counts goroutines, bytes or seconds
-	slow  bool // waits long, so it starts early
+	waits bool // waits for seconds and needs no processor meanwhile
 }
 
 // checks is the table, in the order of the rules. What a check verifies
@@ -130,13 +129,13 @@ var checks = number([]*check{
 
 	{name: "close-delivers", run: closeDelivers,
 		rule: "R13 Close. Close delivers what Send accepted as long as the peer keeps reading"},
-	{name: "close-undelivered", run: closeUndelivered, slow: true,
+	{name: "close-undelivered", run: closeUndelivered, waits: true,
 		rule: "R13 Close. Close delivers what Send accepted as long as the peer keeps reading"},
-	{name: "close-never-looks-whole", run: closeNeverLooksWhole, slow: true,
+	{name: "close-never-looks-whole", run: closeNeverLooksWhole, waits: true,
 		rule: "R12 End. After the peer closed gracefully, Receive returns everything the peer sent, then io.EOF"},
 	{name: "close-wakes-receive", run: closeWakesReceive,
 		rule: "R13 Close. wakes Receive and Drain with ErrClosed"},
-	{name: "close-wakes-drain", run: closeWakesDrain, slow: true,
+	{name: "close-wakes-drain", run: closeWakesDrain, waits: true,
 		rule: "R13 Close. wakes Receive and Drain with ErrClosed"},
 	{name: "close-twice", run: closeTwice,
 		rule: "R13 Close. may be called twice and from anywhere"},
@@ -165,15 +164,15 @@ var checks = number([]*check{
 		rule: "R14 Death. Receive returns what had arrived"},
 	{name: "abort-here", run: abortHere,
 		rule: "R14 Death. None of them waits for ever."},
-	{name: "cut-idle", run: cutIdle, slow: true,
+	{name: "cut-idle", run: cutIdle, waits: true,
 		rule: "R14 Death. When the peer dies or the carrier is cut, Receive returns what had arrived, then an error matching ErrAborted"},
-	{name: "cut-sending", run: cutSending, slow: true,
+	{name: "cut-sending", run: cutSending, waits: true,
 		rule: "R14 Death. Send and Drain answer ErrClosed; the state becomes closed."},
-	{name: "cut-drain", run: cutDrain, slow: true,
+	{name: "cut-drain", run: cutDrain, waits: true,
 		rule: "R14 Death. Send and Drain answer ErrClosed; the state becomes closed."},
-	{name: "cut-arrived", run: cutArrived, slow: true,
+	{name: "cut-arrived", run: cutArrived, waits: true,
 		rule: "R14 Death. When the peer dies or the carrier is cut, Receive returns what had arrived, then an error matching ErrAborted"},
-	{name: "cut-close", run: cutClose, slow: true,
+	{name: "cut-close", run: cutClose, waits: true,
 		rule: "R14 Death. None of them waits for ever."},
 
 	{name: "properties", run: declares,
@@ -200,17 +199,4 @@ func number(list []*check) []*check {
 		c.index = i
 	}
 	return list
-}
-
-// slowFirst returns the checks with those that wait long in front.
-func slowFirst() []*check {
-	return slices.SortedStableFunc(slices.Values(checks), func(a, b *check) int {
-		switch {
-		case a.slow == b.slow:
-			return 0
-		case a.slow:
-			return -1
-		}
-		return 1
-	})
 }

@@ -85,7 +85,7 @@ func TestEveryCheckIsProved(t *testing.T) {
 			catches(m)
 		}
 	}
-	inParallel(table, 8, func(m *mutant) {
+	inParallel(table, 24, func(m *mutant) {
 		if !byName[m.check].alone {
 			catches(m)
 		}
@@ -93,7 +93,7 @@ func TestEveryCheckIsProved(t *testing.T) {
 	if raceEnabled {
 		return // what else a mutant trips is the same there, and costs minutes
 	}
-	inParallel(table, 4, func(m *mutant) {
+	inParallel(table, 12, func(m *mutant) {
 		if m.timed {
 			return
 		}
@@ -106,7 +106,7 @@ func tripsOnly(t *testing.T, m *mutant) {
 	pair, opts := m.options(10*time.Second, 10*time.Second)
 	var rest []*check
 	for _, c := range checks {
-		if !c.alone && !c.slow && c.name != m.check && !slices.Contains(m.also, c.name) {
+		if !c.alone && !c.waits && c.name != m.check && !slices.Contains(m.also, c.name) {
 			rest = append(rest, c)
 		}
 	}

@@ -134,19 +134,24 @@ func (o *Options) withDefaults() Options {
 	return out
 }
 
-// workers is how many checks run at once; most of them wait.
+// workers is how many checks run at once, beside those that only wait.
 const workers = 4
 
 // schedule calls run for every check: first those that must be alone, because
 // they count goroutines, bytes or seconds, then the rest, several at once.
 func schedule(run func(*check)) {
-	queue := make(chan *check)
 	for _, c := range checks {
 		if c.alone {
 			run(c)
 		}
 	}
 	var wg sync.WaitGroup
+	queue := make(chan *check)
+	for _, c := range checks {
+		if c.waits {
+			wg.Go(func() { run(c) })
+		}
+	}
 	for range workers {
 		wg.Go(func() {
 			for c := range queue {
@@ -154,8 +159,8 @@ func schedule(run func(*check)) {
 			}
 		})
 	}
-	for _, c := range slowFirst() {
-		if !c.alone {
+	for _, c := range checks {
+		if !c.alone && !c.waits {
 			queue <- c
 		}
 	}

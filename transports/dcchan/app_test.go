@@ -222,6 +222,7 @@ func TestPeerAnnouncesLess(t *testing.T) {
 // pion tells the PeerConnection of a dead peer, on the handler that is the
 // application's, and keeps the data channel open.
 func TestDeadPeerOfApplication(t *testing.T) {
+	t.Parallel()
 	for name, configure := range map[string]func(*webrtc.SettingEngine){
 		"configured":    dcchan.Configure,
 		"pion defaults": func(*webrtc.SettingEngine) {},

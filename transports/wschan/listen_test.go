@@ -190,6 +190,7 @@ func TestPendingConnectionsAreBounded(t *testing.T) {
 // Strangers that open a connection and say nothing hold up others for the
 // handshake's time at most, and are few.
 func TestSlowStrangers(t *testing.T) {
+	t.Parallel()
 	for name, secure := range map[string]bool{"ws": false, "wss": true} {
 		t.Run(name, func(t *testing.T) {
 			l := listen(t, &Options{MaxPending: 4, HandshakeTimeout: 500 * time.Millisecond, Secure: secure})

@@ -30,6 +30,7 @@ func stall(t *testing.T, ch transport.Channel) (accepted int) {
 
 // A peer that vanishes is noticed in time whatever the connection was doing.
 func TestDeadPeer(t *testing.T) {
+	t.Parallel()
 	for _, tt := range []struct {
 		name string
 		busy func(t *testing.T, a, b transport.Channel)

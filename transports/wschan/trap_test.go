@@ -104,6 +104,7 @@ func TestPingWhileNobodyReceives(t *testing.T) {
 // The library's Close gives a peer 5 seconds, and then destroys what the peer
 // has not read.
 func TestCloseWaitsForAReaderThatPauses(t *testing.T) {
+	t.Parallel()
 	const size = 256 << 10
 	for _, tt := range []struct {
 		name   string
@@ -238,6 +239,7 @@ func TestFragmentsAreOneMessage(t *testing.T) {
 }
 
 func TestOversizeFromThePeer(t *testing.T) {
+	t.Parallel()
 	const limit = transport.MessageSizeFloor
 	for _, tt := range []struct {
 		name string
