@@ -75,7 +75,8 @@ var (
 	ErrSuperseded = errors.New("pipeline: transfer was taken over by a newer sender")
 
 	// ErrBusy: the receiver has as many transfers, channels or handshakes as
-	// it allows. [Send] tries again by itself.
+	// it allows, or another process of its machine has the transfer open.
+	// [Send] tries again by itself.
 	ErrBusy = errors.New("pipeline: receiver busy")
 
 	// ErrShutdown: the receiver is shutting down; what arrived is kept. [Send]
@@ -101,9 +102,9 @@ var (
 	// operator, who finds it in the log.
 	ErrInternal = errors.New("pipeline: receiver failed")
 
-	// ErrUnreachable: no route led to the receiver for as long as retrying
-	// was allowed.
-	ErrUnreachable = errors.New("pipeline: receiver not reachable")
+	// ErrUnreachable: no route led to a receiver that would take the transfer
+	// for as long as retrying was allowed.
+	ErrUnreachable = errors.New("pipeline: gave up trying")
 
 	// ErrUnfit: the channel declares itself unordered or unreliable, or takes
 	// messages too small to carry a chunk. Matches [errors.ErrUnsupported].
@@ -201,14 +202,17 @@ func (e *CancelError) Unwrap() []error {
 // code is internal and keeps its text to itself.
 func report(err error) *failure {
 	f := &failure{Code: "internal", Message: "internal error"}
+	if e, ok := errors.AsType[*EntryError](err); ok {
+		f.Path = clip(e.Path)
+	}
+	if e, ok := err.(*EntryError); ok {
+		err = e.Err // the message need not repeat the path
+	}
 	for _, c := range codes {
 		if errors.Is(err, c.err) {
 			f.Code, f.Message = c.code, clip(strings.TrimPrefix(err.Error(), "pipeline: "))
 			break
 		}
-	}
-	if e, ok := errors.AsType[*EntryError](err); ok {
-		f.Path = clip(e.Path)
 	}
 	return f
 }
@@ -230,6 +234,12 @@ func temporary(err error) bool {
 		}
 	}
 	return false
+}
+
+// storage reports whether an error is the state of the receiver's storage,
+// which may change.
+func storage(err error) bool {
+	return errors.Is(err, ErrNoSpace) || errors.Is(err, ErrQuota) || errors.Is(err, ErrReadOnly)
 }
 
 // protocolError says which rule the peer broke.

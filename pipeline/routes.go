@@ -40,21 +40,23 @@ func (s *sending) connect(routes []Route) error {
 				began = true
 				startExtras.Do(func() { s.addLanes(&extras, routes, l.hello.Limits.Channels) })
 			})
-			if began {
+			if began && !storage(err) {
 				hopeful = time.Now()
 			}
-			i := slices.IndexFunc(order, func(r Route) bool { return r.Name == l.route })
-			tried := order[i]
-			order = append(slices.Delete(order, i, i+1), tried)
+			if _, told := errors.AsType[*PeerError](err); !told { // the route is to blame
+				i := slices.IndexFunc(order, func(r Route) bool { return r.Name == l.route })
+				tried := order[i]
+				order = append(slices.Delete(order, i, i+1), tried)
+			}
 		}
 		if s.ctx.Err() != nil {
 			break
 		}
-		if hopeless(err) {
+		if s.hopeless(err) {
 			s.fail(err)
 			return err
 		}
-		if err != nil && !errors.Is(err, ErrSpent) || lastErr == nil {
+		if err != nil && !errors.Is(err, ErrSpent) && !errors.Is(err, ErrUnknownTransfer) || lastErr == nil {
 			lastErr = err
 		}
 		p := s.progress()
@@ -84,10 +86,11 @@ func (s *sending) connect(routes []Route) error {
 }
 
 // hopeless reports whether an error rules out that any further attempt
-// succeeds.
-func hopeless(err error) bool {
+// succeeds. A stream cannot be sent by another process when the receiver's
+// storage takes more again, so it waits for that here.
+func (s *sending) hopeless(err error) bool {
 	if e, ok := errors.AsType[*PeerError](err); ok {
-		return !temporary(e)
+		return !temporary(e) && !(s.layout.size < 0 && storage(e))
 	}
 	return errors.Is(err, ErrProtocol) || errors.Is(err, ErrVersion) || errors.Is(err, ErrCorrupt)
 }
@@ -118,7 +121,7 @@ func (s *sending) addLanes(group *sync.WaitGroup, routes []Route, most int) {
 				if s.ctx.Err() != nil || errors.Is(err, ErrSpent) {
 					return
 				}
-				if hopeless(err) && !errors.Is(err, ErrVersion) {
+				if s.hopeless(err) && !errors.Is(err, ErrVersion) {
 					s.fail(err)
 					return
 				}
@@ -159,7 +162,7 @@ func (s *sending) ride(l *lane, started func()) error {
 	})
 	l.quit()
 	l.leave()
-	if s.ctx.Err() == nil {
+	if s.ctx.Err() == nil && !s.hopeless(err) { // Send returns what ends it
 		kind := EventRefused
 		if began {
 			kind = EventLost
@@ -212,7 +215,7 @@ func (s *sending) race(order []Route) (*lane, error) {
 			if last == nil || !errors.Is(o.err, ErrSpent) {
 				last = o.err
 			}
-			if running == 0 && len(order) == 0 || hopeless(o.err) {
+			if running == 0 && len(order) == 0 || s.hopeless(o.err) {
 				return nil, last
 			}
 			timer.Reset(0)
@@ -227,7 +230,7 @@ func (s *sending) open(ctx context.Context, r Route) (l *lane, err error) {
 	ctx, cancel := context.WithTimeout(ctx, s.opts.OpenTimeout)
 	defer cancel()
 	defer func() {
-		if err != nil && ctx.Err() == nil {
+		if err != nil && ctx.Err() == nil && !s.hopeless(err) {
 			s.event(Event{Kind: EventRefused, Route: r.Name, Err: err})
 		}
 	}()

@@ -95,8 +95,9 @@ type SendOptions struct {
 	StallTimeout time.Duration
 
 	// RetryFor is how long to go on trying without any block being
-	// acknowledged and without a channel. Negative: every channel is opened
-	// once. Default 1 minute.
+	// acknowledged and without a channel. A [Stream], which no later Send can
+	// continue, also waits so long for storage that is full or read-only.
+	// Negative: every channel is opened once. Default 1 minute.
 	RetryFor time.Duration
 
 	// Progress is called about ten times a second while something changes,
