@@ -18,6 +18,15 @@ type Channel struct {
 
 var _ transport.Channel = (*Channel)(nil)
 
+// RemoteAddr returns the address of the peer, or of the proxy before it; nil
+// if it is not known, as with [New].
+func (c *Channel) RemoteAddr() net.Addr {
+	if c.tcp == nil {
+		return nil
+	}
+	return c.tcp.RemoteAddr()
+}
+
 // New makes a channel of a connection that the application has dialled or
 // accepted. The channel owns the connection; nobody else may read from it or
 // write to it. Compression must be off, which is the library's default.

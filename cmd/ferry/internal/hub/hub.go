@@ -156,7 +156,9 @@ func peerOf(ch transport.Channel, fallback string) string {
 	var addr string
 	switch c := ch.(type) {
 	case interface{ RemoteAddr() net.Addr }:
-		addr = c.RemoteAddr().String()
+		if a := c.RemoteAddr(); a != nil {
+			addr = a.String()
+		}
 	case *quicchan.Channel:
 		addr = c.Conn().RemoteAddr().String()
 	case *dcchan.Channel:
