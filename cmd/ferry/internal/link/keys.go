@@ -132,7 +132,7 @@ func nonzero(d time.Duration) string {
 	if d == 0 {
 		return ""
 	}
-	return d.String()
+	return formatTime(d)
 }
 
 func share(x float64) string {
@@ -215,7 +215,7 @@ func formatReorder(d Direction) string {
 		parts = append(parts, "jitter")
 	}
 	if d.Reorder > 0 {
-		parts = append(parts, formatShare(d.Reorder)+":"+d.ReorderBy.String())
+		parts = append(parts, formatShare(d.Reorder)+":"+formatTime(d.ReorderBy))
 	}
 	return strings.Join(parts, "+")
 }
@@ -261,9 +261,12 @@ func parseOutages(d *Direction, v string) error {
 func formatOutages(d Direction) string {
 	var parts []string
 	for _, o := range d.Outages {
-		s := o.Length.String() + "@" + o.Start.String()
+		s := formatTime(o.Length)
+		if o.Every == 0 || o.Start != o.Every {
+			s += "@" + formatTime(o.Start)
+		}
 		if o.Every > 0 {
-			s += ":" + o.Every.String()
+			s += ":" + formatTime(o.Every)
 		}
 		parts = append(parts, s)
 	}

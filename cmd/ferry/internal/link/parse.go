@@ -223,21 +223,48 @@ func (s Spec) String() string {
 func (k *Key) value(s Spec) string {
 	rtt := s.RTT()
 	halved := rtt > 0 && s.Up.Delay == rtt/2
-	bursty := s.Up.Loss.GoodToBad > 0 || s.Down.Loss.GoodToBad > 0
-	switch {
-	case k.Name == "loss" && bursty, k.Name == "ge" && !bursty:
+	switch k.Name {
+	case "rtt":
+		if halved {
+			return formatTime(rtt)
+		}
 		return ""
-	case k.Name == "rtt" && halved:
-		return rtt.String()
-	case k.Name == "delay" && halved, k.format == nil && k.Name != "mtu":
-		return ""
-	case k.Name == "mtu":
+	case "delay":
+		if halved {
+			return ""
+		}
+	case "loss", "burst", "ge":
+		if s.Up.Loss.GoodToBad > 0 || s.Down.Loss.GoodToBad > 0 {
+			return k.bursty(s)
+		}
+		if k.Name != "loss" {
+			return ""
+		}
+	case "mtu":
 		if s.MTU == 0 {
 			return ""
 		}
 		return fmt.Sprint(s.MTU)
 	}
-	up, down := k.format(s.Up), k.format(s.Down)
+	return k.pair(k.format(s.Up), k.format(s.Down))
+}
+
+// bursty is the value of loss, burst or ge, whichever say it shortest.
+func (k *Key) bursty(s Spec) string {
+	up, down, short := s.gilberts()
+	switch {
+	case k.Name == "ge" && !short:
+		return k.pair(k.format(s.Up), k.format(s.Down))
+	case k.Name == "loss" && short:
+		return k.pair(up.loss, down.loss)
+	case k.Name == "burst" && short:
+		return k.pair(up.burst, down.burst)
+	}
+	return ""
+}
+
+// pair writes the values of both directions.
+func (k *Key) pair(up, down string) string {
 	if up == down {
 		return up
 	}

@@ -4,7 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"math/rand/v2"
 	"reflect"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -213,6 +215,49 @@ func TestComplete(t *testing.T) {
 }
 
 // FuzzParseSpec: whatever parses is a valid link, and its text is the same link.
+// What somebody wrote is written again, and not what became of it inside.
+func TestStringIsShort(t *testing.T) {
+	for _, text := range []string{
+		"rtt=50ms,rate=100mbit,loss=1%,burst=4",
+		"loss=0.3%/2.5%,burst=2.5",
+		"loss=0%/1%,burst=3",
+		"loss=1%/2%,burst=4/7",
+		"rate=9.3mbit,queue=300ms",
+		"outage=1s@1m:1h",
+	} {
+		if got := parse(t, text).String(); got != text {
+			t.Errorf("%q became %q", text, got)
+		}
+	}
+	for _, p := range link.Profiles() {
+		spec := parse(t, p.Spec)
+		if got := spec.String(); len(got) > len(p.Spec) || !reflect.DeepEqual(parse(t, got), spec) {
+			t.Errorf("%s: %q became %q", p.Name, p.Spec, got)
+		}
+	}
+}
+
+// The written form is the same link again, for losses of all kinds.
+func TestStringParsesBack(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 2))
+	percent := func() string {
+		return strconv.FormatFloat(100*random.Float64(), 'f', random.IntN(16), 64) + "%"
+	}
+	for range 5000 {
+		text := "loss=" + percent() + "/" + percent() + ",burst=" + strconv.FormatFloat(1+100*random.Float64(), 'f', random.IntN(16), 64)
+		if random.IntN(2) == 0 {
+			text = "ge=" + strings.Join([]string{percent(), percent(), percent(), percent()}, ":") + "/1%:2%:100%:0%"
+		}
+		spec, err := link.ParseSpec(text)
+		if err != nil {
+			continue // a burst too short for the loss
+		}
+		if again := parse(t, spec.String()); !reflect.DeepEqual(spec, again) {
+			t.Fatalf("%q became %q", text, spec)
+		}
+	}
+}
+
 func FuzzParseSpec(f *testing.F) {
 	for _, p := range link.Profiles() {
 		f.Add(p.Spec)

@@ -65,6 +65,19 @@ func parseTime(s string) (time.Duration, error) {
 	return d, nil
 }
 
+// formatTime writes d without the zeros at the end of 1m0s, and with letters that
+// every keyboard has.
+func formatTime(d time.Duration) string {
+	s := strings.Replace(d.String(), "µs", "us", 1)
+	if short, ok := strings.CutSuffix(s, "m0s"); ok {
+		s = short + "m"
+	}
+	if short, ok := strings.CutSuffix(s, "h0m"); ok {
+		s = short + "h"
+	}
+	return s
+}
+
 // unlimited is the rate that does not limit.
 const unlimited = "unlimited"
 
@@ -161,7 +174,7 @@ func formatQueue(q Queue) string {
 			}
 		}
 	case q.Time > 0:
-		return q.Time.String()
+		return formatTime(q.Time)
 	case q.BDP > 0:
 		return decimal(q.BDP, 0) + "bdp"
 	}
