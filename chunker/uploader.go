@@ -134,6 +134,10 @@ func (u *Uploader) Close() error {
 // Size returns the bytes to upload.
 func (u *Uploader) Size() int64 { return u.size }
 
+// HighWater returns the high-water mark in force, in bytes: the one chosen, or
+// the default that suits the channel, clipped to what the channel can buffer.
+func (u *Uploader) HighWater() int { return u.pace.high }
+
 // TotalChunks returns the chunks to upload, at least 1.
 func (u *Uploader) TotalChunks() uint32 { return u.total }
 

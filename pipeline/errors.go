@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"slices"
 	"strings"
 	"unicode"
 )
@@ -144,6 +143,20 @@ var codes = []codeOf{
 	{"internal", ErrInternal, false},
 }
 
+// CodeOf returns the name that the cause of err has on the wire, on whichever
+// side it arose (docs/wire-format.md lists them), or "" if it has none.
+func CodeOf(err error) string {
+	if e, ok := errors.AsType[*PeerError](err); ok {
+		return e.Code
+	}
+	for _, c := range codes {
+		if errors.Is(err, c.err) {
+			return c.code
+		}
+	}
+	return ""
+}
+
 // PeerError is an error that the other side reported.
 type PeerError struct {
 	Code    string // as on the wire; see docs/wire-format.md
@@ -201,25 +214,19 @@ func (e *CancelError) Unwrap() []error {
 // report turns an error into the message that tells the peer. What has no
 // code is internal and keeps its text to itself.
 func report(err error) *failure {
-	f := &failure{Code: "internal", Message: "internal error"}
+	f := &failure{Code: CodeOf(err), Message: "internal error"}
 	if e, ok := errors.AsType[*EntryError](err); ok {
 		f.Path = clip(e.Path)
 	}
 	if e, ok := err.(*EntryError); ok {
 		err = e.Err // the message need not repeat the path
 	}
-	for _, c := range codes {
-		if errors.Is(err, c.err) {
-			f.Code, f.Message = c.code, clip(strings.TrimPrefix(err.Error(), "pipeline: "))
-			break
-		}
+	if f.Code == "" {
+		f.Code = "internal"
+	} else {
+		f.Message = clip(strings.TrimPrefix(err.Error(), "pipeline: "))
 	}
 	return f
-}
-
-// known reports whether an error has a code on the wire.
-func known(err error) bool {
-	return slices.ContainsFunc(codes, func(c codeOf) bool { return errors.Is(err, c.err) })
 }
 
 // temporary reports whether another attempt may succeed where this one

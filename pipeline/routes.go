@@ -288,7 +288,7 @@ func (l *lane) leave() {
 	case told, canceled && c.ByPeer, errors.Is(cause, ErrUnreachable):
 		end(l.wire.ch)
 		return
-	case known(cause):
+	case CodeOf(cause) != "":
 		_ = l.wire.ch.SendText(encode(report(cause))) // a closed channel says it for us
 	case cause == context.Cause(l.s.parent):
 		_ = l.wire.ch.SendText(encode(&cancel{Reason: clip(cause.Error()), Discard: errors.Is(cause, ErrDiscard)}))

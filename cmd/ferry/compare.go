@@ -13,6 +13,7 @@ import (
 
 	"github.com/chunkferry/chunkferry/chunker"
 	"github.com/chunkferry/chunkferry/cmd/ferry/internal/compare"
+	"github.com/chunkferry/chunkferry/cmd/ferry/internal/compare/report"
 	"github.com/chunkferry/chunkferry/cmd/ferry/internal/compare/result"
 	"github.com/chunkferry/chunkferry/cmd/ferry/internal/link"
 	"github.com/chunkferry/chunkferry/cmd/ferry/internal/size"
@@ -49,7 +50,7 @@ const (
 )
 
 func newCompare() *cobra.Command {
-	f := compareFlags{size: defaultCompareSize, chunk: chunker.DefaultChunkSize, highWater: compare.DefaultHighWater, message: compare.DefaultMessageBytes}
+	f := compareFlags{size: defaultCompareSize, chunk: chunker.DefaultChunkSize, message: compare.DefaultMessageBytes}
 	cmd := &cobra.Command{
 		Use:   "compare [URL]",
 		Short: "Carry the same file over every transport and compare",
@@ -89,7 +90,7 @@ Without --file it sends random bytes from a temporary file.`,
 	flags.StringVar(&f.file, "file", "", "`file` to carry (default: random bytes of --size)")
 	flags.Var(&f.size, "size", "`bytes` to carry without --file, such as 64MiB or 1GB")
 	flags.Var(&f.chunk, "chunk-size", "payload `bytes` of a chunk")
-	flags.Var(&f.highWater, "high-water", "`bytes` that a channel may buffer before the sender waits")
+	flags.Var(&f.highWater, "high-water", "`bytes` that a channel may buffer before the sender waits; 0: what suits each channel")
 	flags.StringSliceVar(&f.transports, "transports", nil, "transports to compare, `names` of "+strings.Join(transportNames(), ", ")+" (default all; on emulated links wss, quic, webrtc)")
 	flags.StringArrayVar(&f.links, "link", nil, "`link` to compare on: a profile, a description, or loopback; may be repeated")
 	flags.BoolVar(&f.kernel, "link-kernel", false, "emulate with the kernel's own TCP and UDP (Linux, root)")
@@ -164,6 +165,7 @@ func (f *compareFlags) run(cmd *cobra.Command) error {
 	if f.file == "" && cfg.Mode == result.Bulk {
 		outcome.Settings.File = "random bytes"
 	}
+	outcome.Settings.Command = report.Command(outcome)
 	if err := f.output.write(cmd.OutOrStdout(), outcome); err != nil {
 		return err
 	}

@@ -59,8 +59,6 @@ func (f *compareFlags) config(cmd *cobra.Command) (compare.Config, error) {
 		return cfg, misusef("--runs %d: at least one run is needed", f.runs)
 	case f.chunk < 1:
 		return cfg, misusef("--chunk-size: a chunk has at least one byte")
-	case f.highWater < 1:
-		return cfg, misusef("--high-water: at least one byte")
 	case f.message < 1:
 		return cfg, misusef("--message-size: a message has at least one byte")
 	case f.streams < 1:

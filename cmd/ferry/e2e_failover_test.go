@@ -3,50 +3,10 @@
 package main
 
 import (
-	"encoding/json"
 	"path/filepath"
 	"testing"
 	"time"
 )
-
-// follow reads a sender's JSON events as they come.
-func follow(t *testing.T, p *process) <-chan sendEvent {
-	t.Helper()
-	events := make(chan sendEvent, 1000)
-	go func() {
-		defer close(events)
-		for {
-			line, err := p.stdout.ReadBytes('\n')
-			if err != nil {
-				return
-			}
-			var e sendEvent
-			if json.Unmarshal(line, &e) == nil {
-				events <- e
-			}
-		}
-	}()
-	return events
-}
-
-// until returns the first event that is wanted.
-func until(t *testing.T, events <-chan sendEvent, what string, wanted func(sendEvent) bool) sendEvent {
-	t.Helper()
-	timeout := time.After(60 * time.Second)
-	for {
-		select {
-		case e, ok := <-events:
-			if !ok {
-				t.Fatalf("ended without: %s", what)
-			}
-			if wanted(e) {
-				return e
-			}
-		case <-timeout:
-			t.Fatalf("timeout: %s", what)
-		}
-	}
-}
 
 // TestE2EFailover blocks UDP in the middle of a transfer over QUIC.
 func TestE2EFailover(t *testing.T) {
@@ -56,24 +16,23 @@ func TestE2EFailover(t *testing.T) {
 	_, url := serve(t, home, dir, addr, "--once")
 	r := newRelay(t, addr)
 	p := start(t, home, "send", "--json", "--limit-rate", "25MB", file, through(url, addr, r.addr))
-	events := follow(t, p)
-	until(t, events, "connected over quic", func(e sendEvent) bool { return e.Event == "connected" && e.Transport == "quic" })
-	until(t, events, "some of it is acknowledged", func(e sendEvent) bool { return e.Acknowledged > 8<<20 })
+	until(t, p, "connected over quic", func(e sendEvent) bool { return e.Event == "connected" && e.Transport == "quic" })
+	until(t, p, "some of it is acknowledged", func(e sendEvent) bool { return e.Acknowledged > 8<<20 })
 	r.noUDP.Store(true)
 	blocked := time.Now()
-	until(t, events, "connected over wss", func(e sendEvent) bool { return e.Event == "connected" && e.Transport == "wss" })
+	until(t, p, "connected over wss", func(e sendEvent) bool { return e.Event == "connected" && e.Transport == "wss" })
 	took := time.Since(blocked)
 	t.Logf("over wss %v after UDP was blocked", took)
 	if took > 5*time.Second {
 		t.Errorf("took %v, at most 5 s", took)
 	}
 	r.noUDP.Store(false)
-	last := until(t, events, "complete", func(e sendEvent) bool { return e.Event == "complete" })
+	last, _ := until(t, p, "complete", func(e sendEvent) bool { return e.Event == "complete" })
 	if len(last.Transports) != 2 || last.Transports[0] != "quic" || last.Transports[1] != "wss" {
 		t.Errorf("carried by %v", last.Transports)
 	}
-	if p.cmd.Wait(); p.cmd.ProcessState.ExitCode() != 0 {
-		t.Errorf("exit code %d: %s", p.cmd.ProcessState.ExitCode(), p.stderr.String())
+	if _, code := p.wait(); code != 0 {
+		t.Errorf("exit code %d: %s", code, p.stderr.String())
 	}
 	if hashOf(t, filepath.Join(dir, "payload")) != want {
 		t.Error("the content differs")
@@ -91,8 +50,7 @@ func TestE2EBlockedFromTheStart(t *testing.T) {
 		r.noUDP.Store(true)
 		begin := time.Now()
 		p := start(t, home, "send", "--json", "--transport", transport, file, through(url, addr, r.addr))
-		events := follow(t, p)
-		until(t, events, "first byte", func(e sendEvent) bool { return e.Acknowledged > 0 || e.Event == "complete" })
+			until(t, p, "first byte", func(e sendEvent) bool { return e.Acknowledged > 0 || e.Event == "complete" })
 		return time.Since(begin)
 	}
 	alone, raced := first("wss"), first("auto")

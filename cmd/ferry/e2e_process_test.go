@@ -3,7 +3,6 @@
 package main
 
 import (
-	"bufio"
 	"bytes"
 	"encoding/json"
 	"io"
@@ -16,6 +15,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"lukechampine.com/blake3"
 )
@@ -33,52 +33,155 @@ var ferryBinary = sync.OnceValues(func() (string, error) {
 	return path, err
 })
 
-// process is a running ferry.
+// process is a running ferry. Its output is gathered as it comes.
 type process struct {
-	cmd    *exec.Cmd
-	stdout *bufio.Reader
-	stderr bytes.Buffer
+	cmd            *exec.Cmd
+	stdout, stderr transcript
+	seen           int           // lines of stdout that until has looked at
+	ended          chan struct{} // closed when the process has ended and all of its output is here
 }
 
 // start starts ferry with a configuration directory of the test's own.
 func start(t *testing.T, home string, args ...string) *process {
 	t.Helper()
+	return startWith(t, home, nil, args...)
+}
+
+// startWith is start with a standard input.
+func startWith(t *testing.T, home string, stdin *os.File, args ...string) *process {
+	t.Helper()
 	binary, err := ferryBinary()
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &process{cmd: exec.Command(binary, args...)}
+	p := &process{cmd: exec.Command(binary, args...), ended: make(chan struct{})}
 	p.cmd.Env = append(os.Environ(), "XDG_CONFIG_HOME="+home)
-	p.cmd.Stderr = &p.stderr
-	pipe, err := p.cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
+	p.cmd.Stdout, p.cmd.Stderr = &p.stdout, &p.stderr
+	if stdin != nil {
+		p.cmd.Stdin = stdin
 	}
-	p.stdout = bufio.NewReader(pipe)
 	if err := p.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { p.kill() })
+	go func() { // the only one that waits
+		defer close(p.ended)
+		p.cmd.Wait()
+	}()
+	t.Cleanup(p.kill)
 	return p
 }
 
+// kill kills the process, if it still runs, and waits for its end.
 func (p *process) kill() {
-	if p.cmd.ProcessState == nil {
-		p.cmd.Process.Kill()
-		io.Copy(io.Discard, p.stdout)
-		p.cmd.Wait()
+	p.cmd.Process.Kill()
+	<-p.ended
+}
+
+// interrupt is Ctrl-C; it waits for the process's end.
+func (p *process) interrupt() {
+	p.cmd.Process.Signal(os.Interrupt)
+	<-p.ended
+}
+
+// wait waits for the process's end, and returns what it has said and its exit
+// code.
+func (p *process) wait() (stdout string, code int) {
+	<-p.ended
+	return p.stdout.String(), p.cmd.ProcessState.ExitCode()
+}
+
+// over reports whether the process has ended.
+func (p *process) over() bool {
+	select {
+	case <-p.ended:
+		return true
+	default:
+		return false
 	}
 }
 
-// wait returns what the process still has to say, and its exit code.
-func (p *process) wait() (stdout string, code int) {
-	rest, _ := io.ReadAll(p.stdout)
-	p.cmd.Wait()
-	return string(rest), p.cmd.ProcessState.ExitCode()
+// until returns the first JSON event on standard output, of those that no
+// earlier call has seen, that is wanted, and when it came.
+func until[E any](t *testing.T, p *process, what string, wanted func(E) bool) (E, time.Time) {
+	t.Helper()
+	timeout := time.After(60 * time.Second)
+	for ended := false; ; {
+		lines, more := p.stdout.lines(p.seen)
+		for _, l := range lines {
+			p.seen++
+			var e E
+			if json.Unmarshal([]byte(l.text), &e) == nil && wanted(e) {
+				return e, l.at
+			}
+		}
+		if ended {
+			t.Fatalf("ended without: %s\n%s%s", what, p.stdout.String(), p.stderr.String())
+		}
+		select {
+		case <-more:
+		case <-p.ended:
+			ended = true
+		case <-timeout:
+			t.Fatalf("timeout: %s\n%s%s", what, p.stdout.String(), p.stderr.String())
+		}
+	}
 }
 
-// peakMemory is the process's highest resident set; it must have ended.
+// transcript is what a process writes, with the time at which each line came.
+type transcript struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+	part int // bytes of text that are not a whole line yet
+	list []line
+	more chan struct{} // closed when there is another line
+}
+
+type line struct {
+	text string
+	at   time.Time
+}
+
+func (r *transcript) Write(b []byte) (int, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.text.Write(b)
+	now := time.Now()
+	for {
+		rest := r.text.Bytes()[r.part:]
+		n := bytes.IndexByte(rest, '\n')
+		if n < 0 {
+			return len(b), nil
+		}
+		r.list = append(r.list, line{string(rest[:n]), now})
+		r.part += n + 1
+		if r.more != nil {
+			close(r.more)
+			r.more = nil
+		}
+	}
+}
+
+// lines returns the whole lines from the i-th on, and what is closed when there
+// is another one.
+func (r *transcript) lines(i int) ([]line, <-chan struct{}) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.more == nil {
+		r.more = make(chan struct{})
+	}
+	return r.list[i:], r.more
+}
+
+func (r *transcript) String() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.text.String()
+}
+
+// peakMemory is the process's highest resident set in bytes, known when it has
+// ended.
 func (p *process) peakMemory() int64 {
+	<-p.ended
 	return p.cmd.ProcessState.SysUsage().(*syscall.Rusage).Maxrss << 10
 }
 
@@ -86,16 +189,7 @@ func (p *process) peakMemory() int64 {
 func serve(t *testing.T, home, dir, addr string, args ...string) (*process, string) {
 	t.Helper()
 	p := start(t, home, append([]string{"serve", "--dir", dir, "--listen", addr, "--json", "--min-free", "1MiB"}, args...)...)
-	line, err := p.stdout.ReadBytes('\n')
-	if err != nil {
-		p.kill()
-		t.Fatalf("serve: %v\n%s", err, p.stderr.String())
-	}
-	var e serveEvent
-	if err := json.Unmarshal(line, &e); err != nil || e.URL == "" {
-		t.Fatalf("serve: %v in %s", err, line)
-	}
-	go io.Copy(io.Discard, p.stdout)
+	e, _ := until(t, p, "listening", func(e serveEvent) bool { return e.Event == "listening" })
 	return p, e.URL
 }
 

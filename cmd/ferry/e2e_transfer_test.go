@@ -32,7 +32,7 @@ func TestE2ETransferGiB(t *testing.T) {
 			if code != 0 {
 				t.Fatalf("exit code %d\n%s%s", code, out, sender.stderr.String())
 			}
-			receiver.cmd.Wait()
+			receiver.wait()
 			if hashOf(t, filepath.Join(dir, "payload")) != want {
 				t.Error("the content differs")
 			}
@@ -78,12 +78,12 @@ func TestE2EKill(t *testing.T) {
 		}
 		sender := newSender()
 		inRound := 0
-		for !ended(sender) {
+		for !sender.over() {
 			if killed < kills {
 				instant := time.Duration(50+random.IntN(600)) * time.Millisecond
 				select {
 				case <-time.After(instant): // the instant is what is random
-				case <-exited(sender):
+				case <-sender.ended:
 					continue
 				}
 				who := random.IntN(3)
@@ -106,7 +106,7 @@ func TestE2EKill(t *testing.T) {
 				}
 				continue
 			}
-			<-exited(sender)
+			<-sender.ended
 		}
 		if code := sender.cmd.ProcessState.ExitCode(); code != 0 {
 			t.Fatalf("round %d: exit code %d: %s", round, code, sender.stderr.String())
@@ -120,28 +120,6 @@ func TestE2EKill(t *testing.T) {
 		if sent := r.up.Load(); sent > limit {
 			t.Errorf("round %d: %d bytes sent, at most %d", round, sent, limit)
 		}
-	}
-}
-
-var exits = map[*process]chan struct{}{}
-
-// exited is closed when the process has ended.
-func exited(p *process) <-chan struct{} {
-	c, ok := exits[p]
-	if !ok {
-		c = make(chan struct{})
-		exits[p] = c
-		go func() { p.wait(); close(c) }()
-	}
-	return c
-}
-
-func ended(p *process) bool {
-	select {
-	case <-exited(p):
-		return true
-	default:
-		return false
 	}
 }
 

@@ -4,16 +4,12 @@ package main
 
 import (
 	"bytes"
-	"context"
 	"crypto/tls"
 	"fmt"
-	"io"
 	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 )
@@ -23,7 +19,7 @@ func interrupted(t *testing.T, home, dir, addr, file string) (url string) {
 	t.Helper()
 	receiver, url := serve(t, home, dir, addr)
 	p := start(t, home, "send", "--json", "--transport", "wss", "--limit-rate", "40MB", file, url)
-	until(t, follow(t, p), "half of it is acknowledged", func(e sendEvent) bool { return e.Acknowledged > 30<<20 })
+	until(t, p, "half of it is acknowledged", func(e sendEvent) bool { return e.Acknowledged > 30<<20 })
 	p.kill()
 	receiver.kill()
 	return url
@@ -96,8 +92,7 @@ func TestE2EDamage(t *testing.T) {
 			if code != 0 {
 				t.Fatalf("exit code %d: %s%s", code, out, p.stderr.String())
 			}
-			receiver.cmd.Process.Signal(os.Interrupt)
-			receiver.cmd.Wait()
+			receiver.interrupt()
 			t.Logf("%.1f MiB sent again", float64(r.up.Load())/(1<<20))
 			if r.up.Load() > tt.most {
 				t.Errorf("%d bytes sent, at most %d", r.up.Load(), tt.most)
@@ -131,83 +126,6 @@ func TestE2ESourceChanged(t *testing.T) {
 	out, code, p := send(t, home, "--resume=false", file, url)
 	if code != 0 || hashOf(t, filepath.Join(dir, "payload")) != hashOf(t, file) {
 		t.Errorf("exit code %d: %s%s", code, out, p.stderr.String())
-	}
-}
-
-// TestE2ECauses makes the receiver fail in mid-transfer or before. Both sides
-// name the cause at once, and where it can go away the transfer continues.
-func TestE2ECauses(t *testing.T) {
-	file := payload(t, memoryDir(t), 64<<20, 9)
-	want := hashOf(t, file)
-	tests := []struct {
-		name  string
-		args  []string
-		setup func(t *testing.T, dir string) (gone func())
-		want  string
-		stays bool // the cause does not go away
-	}{
-		{name: "disk full", want: "no space", setup: func(t *testing.T, dir string) func() {
-			mount(t, dir, "size=30m")
-			return func() { remount(t, dir, "size=200m") }
-		}},
-		{name: "read-only", want: "read-only", setup: func(t *testing.T, dir string) func() {
-			mount(t, dir, "size=200m")
-			remount(t, dir, "ro")
-			return func() { remount(t, dir, "rw") }
-		}},
-		{name: "name taken", want: "name taken", setup: func(t *testing.T, dir string) func() {
-			taken := filepath.Join(dir, "payload")
-			if err := os.WriteFile(taken, []byte("mine"), 0o600); err != nil {
-				t.Fatal(err)
-			}
-			return func() { os.Remove(taken) }
-		}},
-		{name: "too large", args: []string{"--max-size", "10MiB"}, want: "limit", stays: true, setup: func(*testing.T, string) func() { return func() {} }},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			home, dir, addr := t.TempDir(), t.TempDir(), freePort(t)
-			gone := tt.setup(t, dir)
-			receiver, url := serve(t, home, dir, addr, append(tt.args, "--verbose")...)
-			begin := time.Now()
-			_, code, p := send(t, home, "--transport", "wss", file, url)
-			took := time.Since(begin)
-			if code != 1 || !strings.Contains(p.stderr.String(), tt.want) {
-				t.Errorf("the sender: exit code %d: %s", code, p.stderr.String())
-			}
-			t.Logf("the sender knew after %v: %s", took, strings.TrimSpace(p.stderr.String()))
-			if took > 4*time.Second { // two of them may pass before the cause arises
-				t.Errorf("the sender knew after %v", took)
-			}
-			if !tt.stays {
-				gone()
-				out, code, p := send(t, home, "--transport", "wss", file, url)
-				if code != 0 || hashOf(t, filepath.Join(dir, "payload")) != want {
-					t.Errorf("when the cause was gone: exit code %d: %s%s", code, out, p.stderr.String())
-				}
-			}
-			receiver.cmd.Process.Signal(os.Interrupt)
-			receiver.cmd.Wait()
-			if !strings.Contains(receiver.stderr.String(), tt.want) {
-				t.Errorf("the receiver does not name it:\n%s", receiver.stderr.String())
-			}
-		})
-	}
-}
-
-// mount puts a file system of its own on dir, as only root may.
-func mount(t *testing.T, dir, options string) {
-	t.Helper()
-	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, options); err != nil {
-		t.Fatalf("mount needs root: %v", err)
-	}
-	t.Cleanup(func() { syscall.Unmount(dir, syscall.MNT_DETACH) })
-}
-
-func remount(t *testing.T, dir, options string) {
-	t.Helper()
-	if out, err := exec.Command("mount", "-o", "remount,"+options, dir).CombinedOutput(); err != nil {
-		t.Fatalf("remount: %v: %s", err, out)
 	}
 }
 
@@ -274,9 +192,8 @@ func TestE2EInterrupt(t *testing.T) {
 	file := payload(t, memoryDir(t), 64<<20, 12)
 	_, url := serve(t, home, dir, addr)
 	p := start(t, home, "send", "--json", "--limit-rate", "40MB", file, url)
-	until(t, follow(t, p), "half of it", func(e sendEvent) bool { return e.Acknowledged > 30<<20 })
-	p.cmd.Process.Signal(os.Interrupt)
-	p.cmd.Wait()
+	until(t, p, "half of it", func(e sendEvent) bool { return e.Acknowledged > 30<<20 })
+	p.interrupt()
 	if p.cmd.ProcessState.ExitCode() != 1 || !strings.Contains(p.stderr.String(), "the same command again continues") {
 		t.Errorf("exit code %d: %s", p.cmd.ProcessState.ExitCode(), p.stderr.String())
 	}
@@ -294,23 +211,8 @@ func TestE2EInterrupt(t *testing.T) {
 func TestE2EStandardInput(t *testing.T) {
 	home, dir := t.TempDir(), memoryDir(t)
 	_, url := serve(t, home, dir, "127.0.0.1:0", "--once")
-	binary, err := ferryBinary()
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, binary, "send", "--name", "stream.bin", "--quiet", "-", url)
-	cmd.Env = append(os.Environ(), "XDG_CONFIG_HOME="+home)
-	in, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	var errs bytes.Buffer
-	cmd.Stderr = &errs
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
+	stdin, in := pipe(t)
+	p := startWith(t, home, stdin, "send", "--name", "stream.bin", "--quiet", "-", url)
 	var sent bytes.Buffer
 	for begin := time.Now(); time.Since(begin) < 3*time.Second; {
 		line := fmt.Appendf(nil, "%d and some more of it\n", sent.Len())
@@ -320,8 +222,8 @@ func TestE2EStandardInput(t *testing.T) {
 		}
 	}
 	in.Close()
-	if err := cmd.Wait(); err != nil {
-		t.Fatalf("%v: %s", err, errs.String())
+	if _, code := p.wait(); code != 0 {
+		t.Fatalf("exit code %d: %s", code, p.stderr.String())
 	}
 	got, err := os.ReadFile(filepath.Join(dir, "stream.bin"))
 	if err != nil || !bytes.Equal(got, sent.Bytes()) {
@@ -329,25 +231,13 @@ func TestE2EStandardInput(t *testing.T) {
 	}
 }
 
-// TestLongTwentyGiB sends a sparse file and watches the memory of both sides.
-func TestLongTwentyGiB(t *testing.T) {
-	const size = 20 << 30
-	file := filepath.Join(t.TempDir(), "sparse")
-	f, err := os.Create(file)
+// pipe is a standard input for startWith and what writes to it.
+func pipe(t *testing.T) (stdin, in *os.File) {
+	t.Helper()
+	stdin, in, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := f.Truncate(size); err != nil {
-		t.Fatal(err)
-	}
-	f.Close()
-	home, dir := t.TempDir(), t.TempDir()
-	receiver, url := serve(t, home, dir, "127.0.0.1:0", "--once")
-	out, code, p := send(t, home, "--transport", "wss", file, url)
-	if code != 0 {
-		t.Fatalf("exit code %d: %s%s", code, out, p.stderr.String())
-	}
-	io.WriteString(os.Stderr, out)
-	receiver.cmd.Wait()
-	t.Logf("peak memory: sender %d MiB, receiver %d MiB", p.peakMemory()>>20, receiver.peakMemory()>>20)
+	t.Cleanup(func() { stdin.Close(); in.Close() })
+	return stdin, in
 }

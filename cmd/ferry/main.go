@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -59,9 +60,15 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		fmt.Fprintln(stderr, "ferry: interrupted")
 		return exitFailed
 	default:
-		fmt.Fprintf(stderr, "ferry: %v\n", err)
+		fmt.Fprintf(stderr, "ferry: %s\n", plain(err))
 		return exitFailed
 	}
+}
+
+// plain is what a person reads of an error: without the names of packages, and
+// with the peer's words marked as such.
+func plain(err error) string {
+	return strings.NewReplacer("pipeline: peer: ", "the other side says: ", "pipeline: ", "").Replace(err.Error())
 }
 
 func newRoot() *cobra.Command {

@@ -59,7 +59,7 @@ continues, over whatever transport then works.`,
 	flags.BoolVar(&f.bond, "bond", false, "spread the channels over all transports")
 	flags.BoolVar(&f.resume, "resume", true, "continue what was interrupted; false begins anew")
 	flags.Var(&f.limitRate, "limit-rate", "most `bytes` a second (default no limit)")
-	flags.DurationVar(&f.retry, "retry", time.Minute, "how long to go on trying without progress")
+	flags.DurationVar(&f.retry, "retry", time.Minute, "how long to go on trying without progress, and standard input to wait for a full disk")
 	flags.BoolVar(&f.json, "json", false, "print progress and result as JSON, one object a line")
 	flags.BoolVarP(&f.quiet, "quiet", "q", false, "print nothing but errors")
 	complete(cmd, "transport", append([]string{"auto"}, hub.TransportNames()...)...)
@@ -105,13 +105,13 @@ func (f *sendFlags) run(cmd *cobra.Command, paths []string, target string) error
 	show.end()
 	if err != nil {
 		if f.json {
-			_ = json.NewEncoder(cmd.OutOrStdout()).Encode(sendEvent{Event: "failed", Error: err.Error()})
+			_ = json.NewEncoder(cmd.OutOrStdout()).Encode(sendEvent{Event: "failed", Error: err.Error(), Code: pipeline.CodeOf(err)})
 		}
 		if cmd.Context().Err() != nil && !f.stdin(paths) {
 			fmt.Fprintln(cmd.ErrOrStderr(), "ferry: suspended; the same command again continues where it stopped")
 			return errFailed
 		}
-		return sendError(err)
+		return f.hint(paths, err)
 	}
 	f.report(cmd, result)
 	return nil
@@ -134,16 +134,20 @@ func (f *sendFlags) source(cmd *cobra.Command, paths []string) (pipeline.Source,
 	return pipeline.Files(paths...), nil
 }
 
-// sendError adds what a person can do about an error.
-func sendError(err error) error {
+// hint adds what a person can do about an error.
+func (f *sendFlags) hint(paths []string, err error) error {
 	hint := ""
 	switch {
+	case f.stdin(paths) && (errors.Is(err, pipeline.ErrNoSpace) || errors.Is(err, pipeline.ErrQuota) || errors.Is(err, pipeline.ErrReadOnly)):
+		hint = "standard input cannot be continued by another command; a longer --retry waits longer for the cause to go"
 	case errors.Is(err, pipeline.ErrUnauthorized):
 		hint = "take the whole URL that 'ferry serve' prints, in quotes"
 	case errors.Is(err, pipeline.ErrSourceChanged):
 		hint = "add --resume=false to replace what was sent before"
 	case errors.Is(err, pipeline.ErrExists):
 		hint = "the receiver may run with --overwrite rename or replace"
+	case errors.Is(err, pipeline.ErrLimit):
+		hint = "the receiver sets its limit with --max-size"
 	case errors.Is(err, pipeline.ErrNoSpace), errors.Is(err, pipeline.ErrQuota), errors.Is(err, pipeline.ErrReadOnly):
 		hint = "what arrived is kept; the same command continues when the cause is gone"
 	default:

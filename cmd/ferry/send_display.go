@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -23,23 +24,36 @@ type display interface {
 	end()
 }
 
-// describe says in words what happened on the way, "" if it is nothing that a
-// person wants to know.
-func describe(e pipeline.Event) string {
-	switch e.Kind {
-	case pipeline.EventConnected:
-		return "connected over " + e.Route
-	case pipeline.EventLost:
-		return fmt.Sprintf("lost %s: %v", e.Route, e.Err)
-	case pipeline.EventRefused:
-		return fmt.Sprintf("no way over %s: %v", e.Route, e.Err)
-	case pipeline.EventWaiting:
-		return fmt.Sprintf("not reachable, next try in %v: %v", e.Wait.Round(100*time.Millisecond), e.Err)
-	case pipeline.EventResent:
-		return fmt.Sprintf("a block arrived damaged and is sent again: %v", e.Err)
-	default:
-		return ""
+// narrator says in words what happens on the way, and each cause once.
+type narrator struct{ last string }
+
+// line returns "" for what a person need not know.
+func (n *narrator) line(e pipeline.Event) string {
+	what := map[pipeline.EventKind]string{
+		pipeline.EventConnected: "connected over " + e.Route,
+		pipeline.EventLost:      "lost " + e.Route,
+		pipeline.EventRefused:   "no way over " + e.Route,
+		pipeline.EventWaiting:   fmt.Sprintf("next try in %v", e.Wait.Round(100*time.Millisecond)),
+		pipeline.EventResent:    "sent again",
+	}[e.Kind]
+	if e.Err == nil {
+		n.last = ""
+		return what
 	}
+	cause := plain(e.Err)
+	_, told := errors.AsType[*pipeline.PeerError](e.Err)
+	switch {
+	case cause == n.last && e.Kind == pipeline.EventWaiting:
+		return what
+	case cause == n.last:
+		return ""
+	case told && e.Kind != pipeline.EventWaiting: // the way is not to blame
+		what = cause
+	default:
+		what += ": " + cause
+	}
+	n.last = cause
+	return what
 }
 
 // quietDisplay shows nothing.
@@ -53,6 +67,8 @@ func (quietDisplay) end()                       {}
 type barDisplay struct {
 	bars *mpb.Progress
 	bar  *mpb.Bar
+
+	story narrator // of one goroutine at a time, as event promises
 
 	mu     sync.Mutex // guards the field below
 	routes string
@@ -89,7 +105,7 @@ func (d *barDisplay) progress(p pipeline.Progress) {
 }
 
 func (d *barDisplay) event(e pipeline.Event) {
-	if text := describe(e); text != "" {
+	if text := d.story.line(e); text != "" {
 		fmt.Fprintln(d.bars, text)
 	}
 }
@@ -106,6 +122,7 @@ type lineDisplay struct {
 	w     io.Writer
 	next  time.Time
 	begin time.Time
+	story narrator
 }
 
 const lineEvery = 2 * time.Second
@@ -131,9 +148,9 @@ func (d *lineDisplay) progress(p pipeline.Progress) {
 }
 
 func (d *lineDisplay) event(e pipeline.Event) {
-	if text := describe(e); text != "" {
-		d.mu.Lock()
-		defer d.mu.Unlock()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if text := d.story.line(e); text != "" {
 		fmt.Fprintln(d.w, text)
 	}
 }
@@ -166,6 +183,7 @@ type sendEvent struct {
 	BLAKE3  string  `json:"blake3,omitempty"`
 
 	Error string `json:"error,omitempty"`
+	Code  string `json:"code,omitempty"` // see pipeline.CodeOf
 }
 
 // jsonDisplay prints events, and progress once a second.
@@ -194,7 +212,7 @@ func (d *jsonDisplay) event(e pipeline.Event) {
 	defer d.mu.Unlock()
 	out := sendEvent{Event: string(e.Kind), Transport: e.Route, Wait: e.Wait.Seconds()}
 	if e.Err != nil {
-		out.Error = e.Err.Error()
+		out.Error, out.Code = e.Err.Error(), pipeline.CodeOf(e.Err)
 	}
 	_ = d.out.Encode(out)
 }

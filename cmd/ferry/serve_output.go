@@ -35,6 +35,7 @@ type serveEvent struct {
 	BLAKE3   string  `json:"blake3,omitempty"`
 	Seconds  float64 `json:"seconds,omitempty"`
 	Error    string  `json:"error,omitempty"`
+	Code     string  `json:"code,omitempty"` // see pipeline.CodeOf
 }
 
 type file struct {
@@ -67,7 +68,7 @@ func (o *serveOutput) notice(n pipeline.Notice) {
 			}
 		}
 		if n.Err != nil {
-			e.Error = n.Err.Error()
+			e.Error, e.Code = n.Err.Error(), pipeline.CodeOf(n.Err)
 		}
 		o.encode(e)
 		return
@@ -83,7 +84,7 @@ func (o *serveOutput) notice(n pipeline.Notice) {
 	case pipeline.NoticeSuspended:
 		o.print("%s suspended: kept until its sender comes back\n", id)
 	case pipeline.NoticeFailed, pipeline.NoticeCanceled:
-		o.print("%s %s: %v\n", id, n.Kind, n.Err)
+		o.print("%s %s: %s\n", id, n.Kind, plain(n.Err))
 	}
 }
 

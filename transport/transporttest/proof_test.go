@@ -85,7 +85,7 @@ func TestEveryCheckIsProved(t *testing.T) {
 			catches(m)
 		}
 	}
-	inParallel(table, 24, func(m *mutant) {
+	inParallel(table, 16, func(m *mutant) {
 		if !byName[m.check].alone {
 			catches(m)
 		}
@@ -93,7 +93,7 @@ func TestEveryCheckIsProved(t *testing.T) {
 	if raceEnabled {
 		return // what else a mutant trips is the same there, and costs minutes
 	}
-	inParallel(table, 12, func(m *mutant) {
+	inParallel(table, 5, func(m *mutant) {
 		if m.timed {
 			return
 		}

@@ -53,7 +53,6 @@ func (b *bench) bulk(ctx context.Context, l *lane, n network, s *carrier.Session
 		close(received)
 	}()
 	err := b.await(ctx, received, rec, l.point.runTime)
-	end := time.Now()
 	complete := err == nil && ctx.Err() == nil
 	if err == nil && !complete {
 		err = context.Cause(ctx)
@@ -69,6 +68,7 @@ func (b *bench) bulk(ctx context.Context, l *lane, n network, s *carrier.Session
 			last = at
 		}
 	}
+	end := u.freeze()
 	if complete && b.src.size > 0 {
 		end = last
 	}

@@ -112,7 +112,7 @@ func (b *bench) report(s *schedule, points []*point, hash string) *result.Report
 		r.Results = append(r.Results, res)
 		r.Settings.Baselines = r.Settings.Baselines || res.Role == result.Baseline
 	}
-	r.Notes = notes(r)
+	r.Notes, r.Doubts = notes(r), doubts(s.lanes, r.Results)
 	conclude(r)
 	return r
 }

@@ -20,7 +20,7 @@ type Config struct {
 	Path     string // the file to send
 
 	ChunkSize    int // payload bytes a chunk; 0 means chunker.DefaultChunkSize
-	HighWater    int // bytes that a channel may buffer; 0 means 4 MiB
+	HighWater    int // bytes that a channel may buffer; 0 means what the chunker chooses for each channel
 	Streams      int // flows that share the file; 0 means 1
 	MessageBytes int // of the large one of request and answer; 0 means 16 KiB
 	Runs         int // counted runs of each row; 0 means 5
@@ -79,7 +79,6 @@ const (
 	DefaultRuns         = 5
 	DefaultMaxTime      = 5 * time.Minute
 	DefaultMessageBytes = 16 << 10
-	DefaultHighWater    = 4 << 20
 	DefaultStall        = 30 * time.Second
 )
 
@@ -102,7 +101,6 @@ func (c Config) withDefaults() (Config, error) {
 		name     string
 	}{
 		{&c.ChunkSize, chunker.DefaultChunkSize, "chunk size"},
-		{&c.HighWater, DefaultHighWater, "high-water mark"},
 		{&c.Streams, 1, "number of streams"},
 		{&c.MessageBytes, DefaultMessageBytes, "message size"},
 		{&c.Runs, DefaultRuns, "number of runs"},
@@ -113,6 +111,9 @@ func (c Config) withDefaults() (Config, error) {
 		if *v.value < 1 {
 			return c, fmt.Errorf("%w: the %s must be positive, not %d", ErrConfig, v.name, *v.value)
 		}
+	}
+	if c.HighWater < 0 {
+		return c, fmt.Errorf("%w: the high-water mark must not be negative, and is %d", ErrConfig, c.HighWater)
 	}
 	if c.Streams > maxStreams {
 		return c, fmt.Errorf("%w: %d streams, at most %d", ErrConfig, c.Streams, maxStreams)

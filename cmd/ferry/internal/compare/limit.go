@@ -4,54 +4,66 @@ import (
 	"cmp"
 	"fmt"
 	"math"
+	"math/bits"
 	"runtime"
 	"slices"
+	"strings"
 	"time"
 
+	"github.com/chunkferry/chunkferry/cmd/ferry/internal/compare/carrier"
 	"github.com/chunkferry/chunkferry/cmd/ferry/internal/compare/result"
 	"github.com/chunkferry/chunkferry/cmd/ferry/internal/compare/stats"
+	"github.com/chunkferry/chunkferry/cmd/ferry/internal/size"
 )
 
 // From where on something counts as the limit.
 const (
-	fullLink       = 0.90 // of the link's rate, by packets in the second half of a run
-	fullWindow     = 0.75 // of window over round trip
-	fullCPU        = 0.85 // of all processors
-	stillGrowing   = 1.25 // the last quarter of a run over the one before
-	slowStartTrips = 100  // round trips after which no slow start lasts
-	mostlyIdle     = 0.5  // of the time, the sender had nothing buffered
-	wasteful       = 1.35 // bytes on the wire for each delivered: more than headers and repair of losses
+	fullLink     = 0.90 // of the link's rate, by packets in the second half of a run
+	lateFull     = 0.85 // of the link's ceiling: what a run that filled it from the beginning reaches
+	fullWindow   = 0.75 // of window over round trip
+	fullRefilled = 0.50 // the same of a window that is drained to a quarter before it is refilled
+	fullCPU      = 0.85 // of all processors
+	stillGrowing = 1.25 // the last quarter of a run over the one before
+	growingTrips = 100  // round trips after which no slow start lasts
+	mostlyIdle   = 0.5  // of the time, the sender had nothing buffered
+	wasteful     = 1.35 // bytes on the wire for each delivered: more than headers and repair of losses
 )
 
 // ceilings are the rates that the row cannot exceed, the lowest first.
-func (l *lane) ceilings(res result.Result) []result.Ceiling {
+func (l *lane) ceilings() []result.Ceiling {
 	var all []result.Ceiling
-	rtt := l.point.rtt()
 	if rate := l.point.direction(l.dir).Rate; rate > 0 {
-		mb, why := float64(rate)/8e6, fmt.Sprintf("%s on the wire", bits(rate))
-		// What arrived over what was delivered is the cost of headers, and of
-		// packets that came twice.
-		// What a run that was cut off has under way counts as such, too: the
+		full := float64(rate) / 8e6
+		// What arrived over what was delivered is the cost of headers, of packets
+		// that came twice, and of those behind a gap when the run was cut off. The
 		// run with the least of it is the nearest.
-		over := slices.Min(l.each(func(r run) float64 {
-			if r.Wire == nil || r.DeliveredBytes == 0 {
-				return 2
-			}
-			return max(1, float64(r.Wire.ArrivedBytes)/float64(r.DeliveredBytes))
-		}))
-		if res.DeliveredBytes > 0 && res.MBPerS > 0 && over < 2 {
-			mb, why = mb/over, fmt.Sprintf("%s on the wire, less %.1f %% for headers and control", bits(rate), 100*(1-1/over))
+		over := slices.Min(l.each(func(r run) float64 { return r.headers(full) }))
+		c := result.Ceiling{Name: result.LimitLink, MBPerS: full, Why: fmt.Sprintf("%s on the wire", bitRate(rate))}
+		if over < 2 {
+			c.MBPerS /= over
+			c.Why = fmt.Sprintf("%s on the wire, less %.1f %% for headers and control", bitRate(rate), 100*(1-1/over))
 		}
-		all = append(all, result.Ceiling{Name: result.LimitLink, MBPerS: mb, Why: why})
+		all = append(all, c)
 	}
-	if window := l.runs[0].window; window > 0 && rtt > 0 {
+	if w, rtt := l.runs[0].window, l.point.rtt(); w.Bytes > 0 && rtt > 0 {
 		all = append(all, result.Ceiling{
-			Name: result.LimitWindow, MBPerS: float64(window) / 1e6 / rtt.Seconds(),
-			Why: fmt.Sprintf("%.1f MB in flight at most over %v: %s", float64(window)/1e6, rtt, l.runs[0].windowIs),
+			Name: result.LimitWindow, MBPerS: float64(w.Bytes) / 1e6 / rtt.Seconds(),
+			Why: fmt.Sprintf("at most %s are under way in a round trip of %v: %s", size.Bytes(w.Bytes), rtt, w.Is),
 		})
 	}
 	slices.SortFunc(all, func(a, b result.Ceiling) int { return cmp.Compare(a.MBPerS, b.MBPerS) })
 	return all
+}
+
+// headers is the bytes that arrived for each one delivered, on a link of so many
+// MB/s; 2 if that says nothing. Counting ends a moment after the last delivered
+// byte, and no more than the link carries can have arrived until then.
+func (r run) headers(full float64) float64 {
+	if r.Wire == nil || r.DeliveredBytes == 0 {
+		return 2
+	}
+	arrived := min(float64(r.Wire.ArrivedBytes), full*1e6*r.Seconds)
+	return max(1, arrived/float64(r.DeliveredBytes))
 }
 
 // limit says what keeps the row from being faster.
@@ -63,96 +75,164 @@ func (l *lane) limit(cfg Config, res result.Result) *result.Limit {
 		return l.waiting(cfg, res)
 	}
 	cores := float64(runtime.GOMAXPROCS(0))
-	cpu := &result.Limit{
-		Name:    result.LimitCPU,
-		Why:     fmt.Sprintf("%.1f of %.0f processors at work, %.1f s of them for each GB", res.CPUCores, cores, res.CPUSecondsPerGB),
-		Setting: "a faster machine; --chunk-size changes the cost a byte a little",
-	}
-	if l.outside() > cores/4 {
-		cpu.Why += fmt.Sprintf("; other programs took %.1f more", l.outside())
-	}
-	growing := l.median(func(r run) float64 { return r.growth })
-	if res.Seconds > slowStartTrips*l.point.rtt().Seconds() {
-		growing = 0 // chance: slow start is long over
-	}
-	wire := l.dropped()
+	busy := res.CPUCores+l.outside() > fullCPU*cores && res.CPUCores > cores/2
 	switch {
-	case l.point.line.Real != nil && res.CPUCores < fullCPU*cores && growing >= stillGrowing:
-		return l.reacting(res, wire, growing, cpu)
-	case l.point.line.Real != nil && res.CPUCores < fullCPU*cores:
-		return &result.Limit{
-			Name:    result.LimitPath,
-			Why:     fmt.Sprintf("this end had processors to spare (%.1f of %.0f at work); rate, loss and the other end cannot be told apart from here", res.CPUCores, cores),
-			Setting: "another transport, if one is faster here; else compare on an emulated link like it (--link) to see what each would need",
-		}
-	case !l.point.line.Emulated:
-		return cpu // nothing else is in the way
-	case res.CPUCores+l.outside() > fullCPU*cores && res.LinkUse < fullLink:
-		return cpu
-	case res.LinkUse >= fullLink && res.WireOverPayload >= wasteful:
-		return &result.Limit{
-			Name: result.LimitCongestion,
-			Why: fmt.Sprintf("the link is full, but %.1f bytes are sent for each one delivered: the sender overruns the queue or repeats what was not lost (%d packets found the queue full)",
-				res.WireOverPayload, wire.DroppedQueue),
-			Setting: "a lower --high-water, or another transport",
-		}
+	case l.point.line.Real != nil && !busy:
+		return l.path(res, cores)
+	case !l.point.line.Emulated, busy && res.LinkUse < fullLink:
+		return l.processor(res, cores) // on loopback nothing else is in the way
 	case res.LinkUse >= fullLink:
-		return &result.Limit{
-			Name:    result.LimitLink,
-			Why:     fmt.Sprintf("packets fill %.0f %% of %s", 100*min(1, res.LinkUse), bits(l.point.direction(l.dir).Rate)),
-			Setting: "only a faster link helps",
-		}
+		return l.full(res)
 	}
 	for _, c := range res.Ceilings {
-		if c.Name == result.LimitWindow && l.steady() >= fullWindow*c.MBPerS {
-			return &result.Limit{Name: result.LimitWindow, Why: c.Why, Setting: "a larger window: " + l.runs[0].windowIs}
+		if w := l.runs[0].window; c.Name == result.LimitWindow && l.steady() >= fullness(w)*c.MBPerS {
+			return &result.Limit{Name: result.LimitWindow, Why: c.Why, Setting: fmt.Sprintf(w.Setting, l.enough(w.Bytes))}
 		}
 	}
-	return l.reacting(res, wire, growing, cpu)
+	return l.reacting(res)
 }
 
-// reacting tells what congestion control reacts to, if that is what it is.
-func (l *lane) reacting(res result.Result, wire result.Wire, growing float64, cpu *result.Limit) *result.Limit {
-	used := fmt.Sprintf("the link is used to %.0f %%", 100*res.LinkUse)
-	if res.LinkUse == 0 {
-		used = "the link has no rate"
+// processor is the limit where the machine has no more to give.
+func (l *lane) processor(res result.Result, cores float64) *result.Limit {
+	why := fmt.Sprintf("%.1f of %.0f processors at work, %.2g s of them for each GB", res.CPUCores, cores, res.CPUSecondsPerGB)
+	if o := l.outside(); o > cores/8 {
+		why += fmt.Sprintf("; other programs took %.1f more", o)
 	}
-	share := 0.0
-	if wire.Packets > 0 {
-		share = float64(wire.DroppedLoss) / float64(wire.Packets+wire.BackPackets)
+	return &result.Limit{Name: result.LimitCPU, Why: why, Setting: "a faster machine; --chunk-size changes the cost a byte a little"}
+}
+
+// path is the limit on a real network.
+func (l *lane) path(res result.Result, cores float64) *result.Limit {
+	if g := l.growing(res); g >= stillGrowing {
+		return slowStart(g, "")
 	}
+	return &result.Limit{
+		Name:    result.LimitPath,
+		Why:     fmt.Sprintf("this end had processors to spare (%.1f of %.0f at work); rate, loss and the other end cannot be told apart from here", res.CPUCores, cores),
+		Setting: "another transport, if one is faster here; else compare on an emulated link like it (--link) to see what each would need",
+	}
+}
+
+// full is the limit where packets fill the link.
+func (l *lane) full(res result.Result) *result.Limit {
+	rate := bitRate(l.point.direction(l.dir).Rate)
 	switch {
-	case wire.DroppedLoss > 0 && growing < stillGrowing:
-		why := fmt.Sprintf("%.2g %% of the packets lost on the wire; %s", 100*share, used)
-		if square := squareRoot(l.point.spec.RTT(), share); square > 0 {
-			why += fmt.Sprintf(". Reno gets about %.2g MB/s out of such a link", square)
-		}
+	case res.WireOverPayload >= wasteful:
 		return &result.Limit{
-			Name: result.LimitLoss, Why: why,
-			Setting: "more connections share the loss (--streams, ws and wss); a congestion control that bears it (--link-kernel --cc bbr); a shorter way",
+			Name: result.LimitCongestion,
+			Why: fmt.Sprintf("packets fill the link, but %.1f bytes are sent for each one delivered: the sender overruns the queue and repeats more than was lost (%d packets found it full)",
+				res.WireOverPayload, l.dropped().DroppedQueue),
+			Setting: fmt.Sprintf("--high-water %s, which is what the link and its queue hold; or another transport", l.holds()),
 		}
-	case growing >= stillGrowing:
+	case len(res.Ceilings) > 0 && res.MBPerS < lateFull*res.Ceilings[0].MBPerS && res.MBPerS < lateFull*l.steady() &&
+		res.Seconds < growingTrips*l.point.rtt().Seconds():
 		return &result.Limit{
-			Name: result.LimitSlowStart, Why: fmt.Sprintf("the rate still grew by %.0f %% in the last quarter; %s", 100*(growing-1), used),
-			Setting: "longer runs (--run-time, --size): a long transfer will be faster than this",
-		}
-	case wire.DroppedQueue > 0:
-		return &result.Limit{
-			Name: result.LimitCongestion, Why: fmt.Sprintf("%d packets found the queue full and the sender slowed down; %s", wire.DroppedQueue, used),
-			Setting: "a longer queue at the bottleneck (queue=), or another congestion control (--cc); longer runs (--run-time) tell whether it recovers",
-		}
-	case res.CPUCores > 0.6*float64(runtime.GOMAXPROCS(0)):
-		return cpu
-	case l.median(func(r run) float64 { return r.idle }) > mostlyIdle:
-		return &result.Limit{
-			Name: result.LimitApplication, Why: "the channel had nothing to send most of the time; " + used,
-			Setting: "a faster source, a higher --high-water or larger --chunk-size",
+			Name: result.LimitSlowStart,
+			Why: fmt.Sprintf("packets fill %s in the second half of the run, at %.3g MB/s; before that, the connection was still speeding up",
+				rate, min(l.steady(), res.Ceilings[0].MBPerS)),
+			Setting: "a larger file or one connection for many (--run-time shows it)",
 		}
 	}
 	return &result.Limit{
-		Name: result.LimitApplication, Why: "no loss, no full queue, no full window; " + used,
-		Setting: "longer runs (--run-time) first; then --high-water, --chunk-size and --streams",
+		Name:    result.LimitLink,
+		Why:     fmt.Sprintf("packets fill %.0f %% of %s", 100*min(1, res.LinkUse), rate),
+		Setting: "only a faster link helps",
 	}
+}
+
+func slowStart(growing float64, used string) *result.Limit {
+	return &result.Limit{
+		Name: result.LimitSlowStart, Why: fmt.Sprintf("the connection was still speeding up when the run ended, by %.0f %% in the last quarter%s", 100*(growing-1), used),
+		Setting: "a larger file or one connection for many (--run-time shows it)",
+	}
+}
+
+// growing is how much faster the end of the runs was than the time before; 0
+// where slow start is long over, and any difference is chance.
+func (l *lane) growing(res result.Result) float64 {
+	if res.Seconds > growingTrips*l.point.rtt().Seconds() {
+		return 0
+	}
+	return l.median(func(r run) float64 { return r.growth })
+}
+
+// reacting tells what congestion control reacts to, if that is what it is.
+func (l *lane) reacting(res result.Result) *result.Limit {
+	used := fmt.Sprintf("; %.0f %% of the link is used", 100*res.LinkUse)
+	if res.LinkUse == 0 {
+		used = "; the link has no rate"
+	}
+	wire := l.dropped()
+	growing := l.growing(res)
+	switch {
+	case wire.DroppedLoss > 0 && growing < stillGrowing:
+		share := float64(wire.DroppedLoss) / float64(max(1, wire.Packets+wire.BackPackets))
+		why := fmt.Sprintf("%.2g %% of the packets are lost on the wire, and congestion control slows down at each loss%s", 100*share, used)
+		if square := squareRoot(l.point.spec.RTT(), share); square > 0 {
+			why += fmt.Sprintf(" (Reno gets about %.2g MB/s here, if the losses come one by one)", square)
+		}
+		return &result.Limit{
+			Name: result.LimitLoss, Why: why,
+			Setting: "more connections share the loss (--streams 4, with ws and wss); a congestion control that bears it (--link-kernel --cc bbr); a better signal",
+		}
+	case growing >= stillGrowing:
+		return slowStart(growing, used)
+	case wire.DroppedQueue > 0:
+		return &result.Limit{
+			Name: result.LimitCongestion, Why: fmt.Sprintf("%d packets found the queue of the link full, and congestion control slowed down too far or too long%s", wire.DroppedQueue, used),
+			Setting: "a larger file, which gives it time to recover (--run-time shows it); another congestion control (--cc); a longer queue at the bottleneck (queue=)",
+		}
+	case l.median(func(r run) float64 { return r.idle }) > mostlyIdle:
+		return &result.Limit{
+			Name: result.LimitApplication, Why: "the sender had nothing to send most of the time" + used,
+			Setting: "a faster source, a higher --high-water or larger --chunk-size",
+		}
+	}
+	steady := l.steady()
+	why := fmt.Sprintf("congestion control keeps too little under way, about %s where the link holds %s, without a loss or a full queue%s",
+		size.Bytes(steady*1e6*l.point.spec.RTT().Seconds()), size.Bytes(l.bdp()), used)
+	if l.point.direction(l.dir).Jitter > 0 {
+		why += ". It takes the jitter of the delay for a queue that fills, and stops speeding up (hybrid slow start)"
+	}
+	return &result.Limit{
+		Name: result.LimitCongestion, Why: why,
+		Setting: "a larger file, which gives it time to grow (--run-time shows it); more connections (--streams 4, with ws and wss); another congestion control (--cc reno)",
+	}
+}
+
+// fullness is the share of window over round trip from which on a window counts
+// as full.
+func fullness(w carrier.Window) float64 {
+	if w.Refilled {
+		return fullRefilled
+	}
+	return fullWindow
+}
+
+// bdp is what the link holds in the direction of the payload, without its
+// queue, in bytes; 0: no rate.
+func (l *lane) bdp() int {
+	return int(float64(l.point.direction(l.dir).Rate) / 8 * l.point.rtt().Seconds())
+}
+
+// enough is a window that the link cannot outgrow: twice what it holds, or twice
+// what there is, rounded up to a power of two.
+func (l *lane) enough(window int) string {
+	return flagSize(max(2*l.bdp(), window+1))
+}
+
+// holds is what the link and its queue hold, rounded up to a power of two.
+func (l *lane) holds() string {
+	up, down := l.point.spec.QueueBytes()
+	if l.dir == result.Down {
+		up = down
+	}
+	return flagSize(l.bdp() + up)
+}
+
+// flagSize writes n, rounded up to a power of two, as a flag takes it.
+func flagSize(n int) string {
+	return strings.ReplaceAll(size.Bytes(1<<bits.Len(uint(max(1, n)-1))).String(), " ", "")
 }
 
 // waiting is the limit where one thing waits for another.
@@ -170,7 +250,7 @@ func (l *lane) waiting(cfg Config, res result.Result) *result.Limit {
 		if wire > p50/2 {
 			return &result.Limit{
 				Name:    result.LimitLink,
-				Why:     fmt.Sprintf("of %v the link needs %v to carry %d bytes at %s, and the round trip is %v", p50, wire, cfg.MessageBytes, bits(rate), rtt),
+				Why:     fmt.Sprintf("of %v the link needs %v to carry %d bytes at %s, and the round trip is %v", p50, wire, cfg.MessageBytes, bitRate(rate), rtt),
 				Setting: "smaller messages or a faster link",
 			}
 		}
@@ -227,8 +307,8 @@ func squareRoot(rtt time.Duration, loss float64) float64 {
 	return 1448 / 1e6 / rtt.Seconds() * math.Sqrt(1.5/loss)
 }
 
-// bits writes a rate as links have it.
-func bits(rate int64) string {
+// bitRate writes a rate as links have it.
+func bitRate(rate int64) string {
 	switch {
 	case rate >= 1e9:
 		return fmt.Sprintf("%.4g Gbit/s", float64(rate)/1e9)

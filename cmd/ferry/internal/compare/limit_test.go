@@ -37,15 +37,15 @@ func TestLimit(t *testing.T) {
 		},
 		{
 			"full of repetitions", emulated("rtt=10ms,rate=100mbit"),
-			run{linkUse: 0.97, Run: result.Run{Wire: &result.Wire{Bytes: 50e6, Packets: 1000, DroppedQueue: 100}}}, result.LimitCongestion, "",
+			run{linkUse: 0.97, Run: result.Run{Wire: &result.Wire{Bytes: 50e6, DroppedBytes: 10e6, Packets: 1000, DroppedQueue: 100}}}, result.LimitCongestion, "",
 		},
 		{
 			"window", emulated("rtt=400ms,rate=1gbit"),
-			run{linkUse: 0.1, window: 4 << 20, windowIs: "a window", Run: result.Run{Throughput: steady}}, result.LimitWindow, "",
+			run{linkUse: 0.1, window: carrier.Window{Bytes: 4 << 20, Is: "a window", Setting: "%s of it"}, Run: result.Run{Throughput: steady}}, result.LimitWindow, "",
 		},
 		{
 			"loss", emulated("rtt=50ms,rate=100mbit,loss=1%"),
-			run{linkUse: 0.3, window: 64 << 20, Run: result.Run{Throughput: steady, Wire: &result.Wire{Packets: 1000, DroppedLoss: 10}}}, result.LimitLoss, "",
+			run{linkUse: 0.3, window: carrier.Window{Bytes: 64 << 20}, Run: result.Run{Throughput: steady, Wire: &result.Wire{Packets: 1000, DroppedLoss: 10}}}, result.LimitLoss, "",
 		},
 		{"slow start", emulated("rtt=50ms,rate=1gbit"), run{linkUse: 0.3, growth: 1.8, Run: result.Run{Throughput: steady}}, result.LimitSlowStart, result.MarkSlowStart},
 		{

@@ -71,7 +71,7 @@ func (b *bench) messages(ctx context.Context, l *lane, n network, s *carrier.Ses
 		close(finished)
 	}()
 	err := b.await(ctx, finished, rec, 0)
-	end := time.Now()
+	end := u.freeze()
 	u.finish(end, r)
 	cancel(errCut)
 	s.Close()

@@ -50,7 +50,7 @@ func (b *bench) opens(ctx context.Context, l *lane, n network, p carrier.Place, 
 		r.latencies = append(r.latencies, d.Seconds())
 		r.DeliveredBytes += int64(len(firstBytes))
 	}
-	end := time.Now()
+	end := u.freeze()
 	u.finish(end, r)
 	if err != nil {
 		return err

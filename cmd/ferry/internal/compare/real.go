@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/chunkferry/chunkferry/cmd/ferry/internal/compare/carrier"
 	"github.com/chunkferry/chunkferry/cmd/ferry/internal/compare/remote"
 	"github.com/chunkferry/chunkferry/cmd/ferry/internal/compare/result"
 	"github.com/chunkferry/chunkferry/transport"
@@ -38,6 +39,7 @@ func (b *bench) over(ctx context.Context, l *lane) (r run) {
 	}
 	o := remote.Options{Token: l.point.line.Real.Token, Limit: limit, ChunkSize: l.point.options.ChunkSize, HighWater: l.point.options.HighWater}
 	if l.dir == result.Up {
+		r.highWater = carrier.HighWater(ch, l.point.options)
 		r.err = b.realUp(ctx, ch, o, &r)
 	} else {
 		r.err = b.realDown(ctx, ch, o, &r)
@@ -64,7 +66,7 @@ func (b *bench) realUp(ctx context.Context, ch transport.Channel, o remote.Optio
 			before = bytes
 		}
 	})
-	end := time.Now()
+	end := u.freeze()
 	u.finish(end, r)
 	switch {
 	case err != nil:
@@ -106,8 +108,8 @@ func (b *bench) realDown(ctx context.Context, ch transport.Channel, o remote.Opt
 		close(done)
 	}()
 	err := b.await(ctx, done, rec, o.Limit)
-	end := time.Now()
 	delivered, last := v.stop()
+	end := u.freeze()
 	complete := err == nil && delivered == b.src.size
 	if complete && !last.IsZero() {
 		end = last

@@ -16,8 +16,8 @@ import (
 type run struct {
 	result.Run
 	props     transport.Properties
-	window    int // see carrier.Session
-	windowIs  string
+	highWater int // bytes that the sender let a flow buffer; 0: not known
+	window    carrier.Window
 	linkUse   float64   // share of the rate in the second half; 0: not measured
 	growth    float64   // of the rate at the end; 0: not measured
 	idle      float64   // share of the time in which the sender had nothing buffered; -1: not known
@@ -62,7 +62,7 @@ func (b *bench) one(ctx context.Context, l *lane, seed uint64) (r run) {
 	}
 	defer session.Close()
 	r.OpenSeconds = time.Since(opening).Seconds()
-	r.props, r.window, r.windowIs = session.Properties, session.Window, session.WindowIs
+	r.props, r.highWater, r.window = session.Properties, session.HighWater, session.Window
 	if b.cfg.Mode == result.Messages {
 		r.err = b.messages(ctx, l, n, session, &r)
 	} else {
@@ -84,7 +84,8 @@ type usage struct {
 	network       network
 	begin         time.Time
 	cpu, busy     float64
-	forward, back emulator.Stats
+	forward, back emulator.Stats // at begin
+	reached       struct{ forward, back emulator.Stats }
 	rate          int64 // bits/s, 0 for none
 
 	samples []sample
@@ -124,10 +125,10 @@ func (u *usage) watch(senders []carrier.End) {
 		select {
 		case <-u.stop:
 			return
-		case now := <-tick.C:
+		case <-tick.C:
 			if u.network.stats != nil {
 				forward, _ := u.network.stats()
-				u.samples = append(u.samples, sample{now, forward.Delivered.Bytes})
+				u.samples = append(u.samples, sample{time.Now(), forward.Delivered.Bytes})
 			}
 			for _, s := range senders {
 				if held := s.Buffered(); held >= 0 {
@@ -141,7 +142,18 @@ func (u *usage) watch(senders []carrier.End) {
 	}
 }
 
-// finish fills in what was used up to end.
+// freeze reads what the link has carried and returns the time. What is counted
+// in a run must not be counted longer than its time lasts, nor the other way
+// round: on a full link, a few milliseconds between the two make rates that
+// cannot be.
+func (u *usage) freeze() time.Time {
+	if u.network.stats != nil {
+		u.reached.forward, u.reached.back = u.network.stats()
+	}
+	return time.Now()
+}
+
+// finish fills in what was used up to freeze; end is not after that.
 func (u *usage) finish(end time.Time, r *run) {
 	close(u.stop)
 	<-u.ended
@@ -158,7 +170,7 @@ func (u *usage) finish(end time.Time, r *run) {
 	if u.network.stats == nil {
 		return
 	}
-	forward, back := u.network.stats()
+	forward, back := u.reached.forward, u.reached.back
 	lost := func(now, then emulator.Stats) int64 {
 		return now.DroppedLoss.Packets + now.DroppedOutage.Packets + now.Corrupted.Packets + now.DroppedMTU.Packets -
 			then.DroppedLoss.Packets - then.DroppedOutage.Packets - then.Corrupted.Packets - then.DroppedMTU.Packets
@@ -169,6 +181,7 @@ func (u *usage) finish(end time.Time, r *run) {
 		BackBytes:    back.Offered.Bytes - u.back.Offered.Bytes,
 		BackPackets:  back.Offered.Packets - u.back.Offered.Packets,
 		ArrivedBytes: forward.Delivered.Bytes - u.forward.Delivered.Bytes,
+		DroppedBytes: forward.Dropped().Bytes - u.forward.Dropped().Bytes,
 		DroppedLoss:  lost(forward, u.forward) + lost(back, u.back),
 		DroppedQueue: forward.DroppedQueue.Packets - u.forward.DroppedQueue.Packets + back.DroppedQueue.Packets - u.back.DroppedQueue.Packets,
 		QueueHigh:    forward.QueueHigh,

@@ -38,9 +38,17 @@ const (
 	mostRuns        = 3    // times those asked for
 )
 
-// baselineRuns is how many runs a baseline gets: enough for a median, as it is
-// not tested against anything.
-func baselineRuns(runs int) int { return min(runs, 3) }
+// When runs begin, as parts of Config.MaxTime: those that are planned fill the
+// first part, those that only narrow a spread end with the second. What is left
+// is for links on which a run takes longer than planned.
+const (
+	plannedPart  = 0.65
+	narrowedPart = 0.80
+)
+
+// baselineRuns is how many runs a baseline gets: it stands beside the others for
+// orientation, and is not tested against anything.
+func baselineRuns(runs int) int { return min(runs, 2) }
 
 func newSchedule(cfg Config, points []*point) *schedule {
 	s := &schedule{cfg: cfg}
@@ -86,10 +94,9 @@ const (
 func (s *schedule) allot() {
 	const (
 		least, most = 800 * time.Millisecond, 20 * time.Second
-		leastTrips  = 12
+		leastTrips  = 20
 		base        = 1200 * time.Millisecond
 		roundTrips  = 25
-		share       = 0.8 // of MaxTime, the rest is for more runs
 	)
 	ideal := func(p *point) time.Duration { return min(max(base, roundTrips*p.rtt()), 6*time.Second) }
 	var fixed, wanted time.Duration
@@ -105,7 +112,7 @@ func (s *schedule) allot() {
 	}
 	scale := 1.0
 	if wanted > 0 {
-		scale = min(3, max(0, (share*s.cfg.MaxTime.Seconds()-fixed.Seconds())/wanted.Seconds()))
+		scale = min(3, max(0, (plannedPart*s.cfg.MaxTime.Seconds()-fixed.Seconds())/wanted.Seconds()))
 	}
 	for _, l := range s.lanes {
 		p := l.point
@@ -153,7 +160,7 @@ func (s *schedule) run(ctx context.Context, b *bench) error {
 // the spread must not use up the time.
 func (s *schedule) until(round int) time.Duration {
 	if round >= s.warmUps+s.cfg.Runs {
-		return s.cfg.MaxTime * 9 / 10
+		return time.Duration(narrowedPart * float64(s.cfg.MaxTime))
 	}
 	return s.cfg.MaxTime
 }

@@ -2,16 +2,11 @@ package compare
 
 import (
 	"fmt"
-	"runtime"
 	"slices"
 
 	"github.com/chunkferry/chunkferry/cmd/ferry/internal/compare/result"
 	"github.com/chunkferry/chunkferry/cmd/ferry/internal/compare/stats"
 )
-
-func thisMachine() result.Machine {
-	return result.Machine{OS: runtime.GOOS, Arch: runtime.GOARCH, CPUs: runtime.GOMAXPROCS(0), Go: runtime.Version()}
-}
 
 // figures are what the runs of a row are judged by: rates, or in the other
 // modes medians of times.
@@ -85,6 +80,7 @@ func (l *lane) result(cfg Config) result.Result {
 	figures := l.figures()
 	res.Spread, res.Uncertainty = stats.Spread(figures), uncertainty(figures)
 	middle := l.runs[closest(figures, stats.Median(figures))]
+	res.HighWater = middle.highWater
 	res.DeliveredBytes, res.LinkUse = middle.DeliveredBytes, middle.linkUse
 	res.Seconds = middle.Seconds
 	if res.MBPerS > 0 && cfg.Mode == result.Bulk {
@@ -103,7 +99,7 @@ func (l *lane) result(cfg Config) result.Result {
 	if err := plausible(l); err != nil {
 		res.Verified, res.Error = false, err.Error()
 	}
-	res.Ceilings = l.ceilings(res)
+	res.Ceilings = l.ceilings()
 	res.Limit = l.limit(cfg, res)
 	res.Marks = l.marks(res)
 	return res
@@ -134,7 +130,7 @@ func (l *lane) wire(res *result.Result) {
 			return float64(bytes(*r.Wire)) / float64(r.DeliveredBytes)
 		}))
 	}
-	res.WireOverPayload = over(func(w result.Wire) int64 { return w.Bytes })
+	res.WireOverPayload = over(func(w result.Wire) int64 { return w.ArrivedBytes + w.DroppedBytes })
 	res.BackOverPayload = over(func(w result.Wire) int64 { return w.BackBytes })
 	var sent, lost int64
 	for _, r := range l.runs {

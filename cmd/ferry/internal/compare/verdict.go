@@ -54,11 +54,15 @@ func conclude(r *result.Report) {
 	case 1:
 		out = append(out, r.Verdicts[0].Text)
 	default:
+		word := "Fastest"
+		if smaller {
+			word = "Quickest"
+		}
 		var parts []string
 		for _, first := range order {
 			parts = append(parts, first+" on "+join(groups[first]))
 		}
-		out = append(out, "First: "+strings.Join(parts, "; ")+".")
+		out = append(out, word+": "+strings.Join(parts, "; ")+".")
 	}
 	var failed []string
 	for _, res := range r.Results {
@@ -182,7 +186,11 @@ func verdictAt(r *result.Report, at place, ranking []contender, smaller bool) (t
 	best := ranking[0]
 	where := at.String(r)
 	if len(ranking) == 1 {
-		return fmt.Sprintf("%s: only %s took part, %s up and down taken together: nothing to compare it with.", where, best.name, amount(best.figure, smaller)), best.name
+		text := fmt.Sprintf("%s: only %s took part, with %s: nothing to compare it with.", where, best.name, bothWays(best, smaller))
+		if !smaller {
+			text += limitSentence(best)
+		}
+		return text, best.name
 	}
 	tied := []string{best.name}
 	for _, c := range ranking[1:] {
@@ -201,36 +209,53 @@ func verdictAt(r *result.Report, at place, ranking []contender, smaller bool) (t
 	case few:
 		// No test can tell them apart: say what was seen, and what it is worth.
 		tied, rest = tied[:1], ranking[1:]
-		fmt.Fprintf(&s, "%s: %s was the %s in too few runs to rule out chance (%d)", where, best.name, word, len(best.runs))
+		fmt.Fprintf(&s, "%s: %s was the %s, but %s cannot rule out chance (give it --runs 5)", where, best.name, word, plural(len(best.runs), "run"))
 	case len(tied) > 1:
-		fmt.Fprintf(&s, "%s: %s tie as the %s", where, join(tied), word)
+		fmt.Fprintf(&s, "%s: %s tie as the %s, choose by something else", where, join(tied), word)
 	default:
-		fmt.Fprintf(&s, "%s: %s is the %s", where, best.name, word)
+		fmt.Fprintf(&s, "%s: choose %s, the %s", where, best.name, word)
 	}
-	fmt.Fprintf(&s, ", %s up and down taken together", amount(best.figure, smaller))
+	fmt.Fprintf(&s, ": %s", bothWays(best, smaller))
 	if len(rest) > 0 {
 		var parts []string
 		for _, c := range rest {
-			ratio := best.figure / c.figure
 			if smaller {
-				ratio = c.figure / best.figure
+				parts = append(parts, fmt.Sprintf("%s takes %s times as long", c.name, factor(c.figure/best.figure)))
+			} else {
+				parts = append(parts, fmt.Sprintf("%s times %s", factor(best.figure/c.figure), c.name))
 			}
-			parts = append(parts, fmt.Sprintf("%s times %s", factor(ratio), c.name))
 		}
 		if smaller {
-			for i, c := range rest {
-				parts[i] = fmt.Sprintf("%s takes %s times as long", c.name, factor(c.figure/best.figure))
-			}
 			fmt.Fprintf(&s, "; %s", join(parts))
 		} else {
-			fmt.Fprintf(&s, ": %s", join(parts))
+			fmt.Fprintf(&s, ", which is %s", join(parts))
 		}
 	}
 	s.WriteString(".")
-	if l := best.rows[0].Limit; l != nil && !smaller {
-		fmt.Fprintf(&s, " What limits it is %s.", limitWord(l.Name))
+	if !smaller {
+		s.WriteString(limitSentence(best))
 	}
 	return s.String(), strings.Join(tied, " = ")
+}
+
+// bothWays are the figures of a transport in each direction.
+func bothWays(c contender, smaller bool) string {
+	up, down := stats.Median(figuresOf(c.rows[0], smaller)), stats.Median(figuresOf(c.rows[1], smaller))
+	return fmt.Sprintf("%s up and %s down", amount(up, smaller), amount(down, smaller))
+}
+
+// limitSentence says what limits a transport and what to change.
+func limitSentence(c contender) string {
+	up, down := c.rows[0].Limit, c.rows[1].Limit
+	switch {
+	case up == nil || down == nil:
+		return ""
+	case up.Name == down.Name && up.Setting == down.Setting:
+		return fmt.Sprintf(" What limits it is %s; to go faster: %s.", limitWord(up.Name), up.Setting)
+	default:
+		return fmt.Sprintf(" What limits it up is %s; to go faster: %s. Down it is %s; to go faster: %s.",
+			limitWord(up.Name), up.Setting, limitWord(down.Name), down.Setting)
+	}
 }
 
 func limitWord(name string) string {
@@ -242,13 +267,13 @@ func limitWord(name string) string {
 	case result.LimitLoss:
 		return "the loss of packets"
 	case result.LimitCongestion:
-		return "the queue at the bottleneck"
+		return "congestion control"
 	case result.LimitWindow:
 		return "a window too small for the round trip"
 	case result.LimitPath:
 		return "the path or its other end"
 	case result.LimitSlowStart:
-		return "the length of the run"
+		return "the shortness of the run"
 	default:
 		return "the " + name
 	}
@@ -277,4 +302,11 @@ func join(items []string) string {
 		return strings.Join(items, "")
 	}
 	return strings.Join(items[:len(items)-1], ", ") + " and " + items[len(items)-1]
+}
+
+func plural(n int, one string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %ss", n, one)
 }

@@ -12,7 +12,7 @@ func TestVerdict(t *testing.T) {
 		row := func(d result.Direction) result.Result {
 			return result.Result{
 				Transport: name, Role: result.Transport, Direction: d, Link: link, MBPerS: rates[len(rates)/2], Rates: rates, Verified: true,
-				Limit: &result.Limit{Name: result.LimitLink},
+				Limit: &result.Limit{Name: result.LimitLink, Setting: "buy a faster one"},
 			}
 		}
 		return []result.Result{row(result.Up), row(result.Down)}
@@ -25,24 +25,24 @@ func TestVerdict(t *testing.T) {
 		{
 			"clear",
 			[][]result.Result{both("ws", 880, 890, 900, 910, 920), both("quic", 290, 295, 300, 305, 310)},
-			"wifi: ws is the fastest, 900 MB/s up and down taken together: 3.00 times quic. What limits it is the link itself.",
+			"wifi: choose ws, the fastest: 900 MB/s up and 900 MB/s down, which is 3.00 times quic. What limits it is the link itself; to go faster: buy a faster one.",
 		},
 		{
 			"three",
 			[][]result.Result{both("webrtc", 88, 89, 90, 91, 92), both("ws", 880, 890, 900, 910, 920), both("quic", 290, 295, 300, 305, 310)},
-			"wifi: ws is the fastest, 900 MB/s up and down taken together: 3.00 times quic and 10 times webrtc. What limits it is the link itself.",
+			"wifi: choose ws, the fastest: 900 MB/s up and 900 MB/s down, which is 3.00 times quic and 10 times webrtc. What limits it is the link itself; to go faster: buy a faster one.",
 		},
 		{
 			"tie",
 			[][]result.Result{both("ws", 280, 290, 310, 330, 340), both("quic", 285, 295, 300, 335, 345), both("webrtc", 1, 2, 3, 4, 5)},
-			"wifi: ws and quic tie as the fastest, 310 MB/s up and down taken together: 103 times webrtc. What limits it is the link itself.",
+			"wifi: ws and quic tie as the fastest, choose by something else: 310 MB/s up and 310 MB/s down, which is 103 times webrtc. What limits it is the link itself; to go faster: buy a faster one.",
 		},
 		{
 			"too few runs",
 			[][]result.Result{both("ws", 880, 890, 900), both("quic", 290, 295, 300)},
-			"wifi: ws was the fastest in too few runs to rule out chance (3), 890 MB/s up and down taken together: 3.02 times quic. What limits it is the link itself.",
+			"wifi: ws was the fastest, but 3 runs cannot rule out chance (give it --runs 5): 890 MB/s up and 890 MB/s down, which is 3.02 times quic. What limits it is the link itself; to go faster: buy a faster one.",
 		},
-		{"one", [][]result.Result{both("ws", 310)}, "wifi: only ws took part, 310 MB/s up and down taken together: nothing to compare it with."},
+		{"one", [][]result.Result{both("ws", 310)}, "wifi: only ws took part, with 310 MB/s up and 310 MB/s down: nothing to compare it with. What limits it is the link itself; to go faster: buy a faster one."},
 		{"none", nil, "No transport with a network was compared."},
 	}
 	for _, tt := range tests {

@@ -29,10 +29,10 @@ type Carrier struct {
 // Hosts are the two ends of a link. The client dials.
 type Hosts struct{ Client, Server link.Host }
 
-// Options of a setup; all fields are required.
+// Options of a setup; all fields but HighWater are required.
 type Options struct {
 	ChunkSize   int // payload bytes of a chunk, or of a write of a baseline
-	HighWater   int // bytes that may be buffered in a channel
+	HighWater   int // bytes that may be buffered in a channel; 0: what the chunker chooses for it
 	Streams     int // flows of a session
 	Certificate tls.Certificate
 }
@@ -65,18 +65,29 @@ type Session struct {
 	// Properties are those of a channel; ok is false for a baseline.
 	Properties transport.Properties
 
-	// Window is the most bytes that all flows together can have in flight
-	// because of buffers and windows above UDP; 0: not known, or those of TCP,
-	// which the link makes large enough.
-	Window int
+	// HighWater is what the senders let a flow buffer, in bytes; 0: they
+	// write until the carrier blocks.
+	HighWater int
 
-	// WindowIs names what Window is.
-	WindowIs string
+	Window Window
 
 	// more opens another flow; nil: it cannot be done.
 	more  func(ctx context.Context) (near, far End, err error)
 	close []func()
 	once  sync.Once
+}
+
+// Window is the most that all flows of a session together can have in flight
+// because of buffers and windows above UDP. Those of TCP the link makes large
+// enough.
+type Window struct {
+	Bytes   int    // 0: not known, or TCP's
+	Is      string // what it is
+	Setting string // how to change it; %s stands for the bytes that would do
+
+	// Refilled: it is drained to a part and refilled, so that less than all of
+	// it is in flight on average.
+	Refilled bool
 }
 
 // More opens another flow on the connection. The error matches ErrNoReuse where

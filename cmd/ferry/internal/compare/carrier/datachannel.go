@@ -22,7 +22,12 @@ type dataChannelPlace struct {
 	opts  Options
 }
 
-func setupDataChannel(h Hosts, o Options) (Place, error) { return &dataChannelPlace{h, o}, nil }
+func setupDataChannel(h Hosts, o Options) (Place, error) {
+	if o.HighWater == 0 {
+		o.HighWater = dcchan.DefaultMaxBuffered // to which the chunker clips its own default
+	}
+	return &dataChannelPlace{h, o}, nil
+}
 
 func (p *dataChannelPlace) Close() error { return nil }
 
@@ -172,7 +177,8 @@ func (p *dataChannelPlace) Connect(ctx context.Context, resume bool) (*Session, 
 		}
 		s.Near, s.Far = append(s.Near, a), append(s.Far, b)
 	}
-	s.Window, s.WindowIs = sctpWindow(p.opts)
+	s.HighWater = p.opts.HighWater
+	s.Window = sctpWindow(s.HighWater, p.opts.Streams)
 	return s, nil
 }
 

@@ -22,8 +22,22 @@ func channelEnds(o Options, near, far transport.Channel) (End, End) {
 	return &channelEnd{near, o}, &channelEnd{far, o}
 }
 
+// HighWater is the mark that an upload over ch keeps, in bytes; 0 if it is
+// refused, which Send will say.
+func HighWater(ch transport.Channel, o Options) int {
+	up, err := chunker.NewUploader(ch, nil, 0, o.uploader())
+	if err != nil {
+		return 0
+	}
+	return up.HighWater()
+}
+
+func (o Options) uploader() *chunker.UploaderOptions {
+	return &chunker.UploaderOptions{ChunkSize: o.ChunkSize, HighWater: o.HighWater}
+}
+
 func (e *channelEnd) Send(ctx context.Context, src io.Reader, size int64) error {
-	up, err := chunker.NewUploader(e.ch, src, size, &chunker.UploaderOptions{ChunkSize: e.opts.ChunkSize, HighWater: e.opts.HighWater})
+	up, err := chunker.NewUploader(e.ch, src, size, e.opts.uploader())
 	if err != nil {
 		return err
 	}

@@ -46,6 +46,7 @@ func (p *pairs) Close() error { return nil }
 // add adds the ends of two channels that are connected.
 func (s *Session) add(o Options, near, far transport.Channel) {
 	s.Properties, _ = transport.PropertiesOf(near)
+	s.HighWater = HighWater(near, o)
 	a, b := channelEnds(o, near, far)
 	s.Near, s.Far = append(s.Near, a), append(s.Far, b)
 	s.close = append(s.close, func() { transport.Abort(near) }, func() { transport.Abort(far) })

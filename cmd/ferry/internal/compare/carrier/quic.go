@@ -95,13 +95,17 @@ func (p *quicPlace) Connect(ctx context.Context, resume bool) (*Session, error) 
 		a, b := channelEnds(p.opts, near, far)
 		return a, b, nil
 	}
-	s.Window, s.WindowIs = quicWindow(p.opts.Streams)
+	s.Window = quicWindow(p.opts.Streams)
 	return s, nil
 }
 
 // quicWindow is what all streams of a connection may have in flight.
-func quicWindow(streams int) (int, string) {
-	return min(2*streams, 5) * quicchan.DefaultReceiveWindow / 2, "the receive window of QUIC (quicchan.Options.ReceiveWindow)"
+func quicWindow(streams int) Window {
+	return Window{
+		Bytes:   min(2*streams, 5) * quicchan.DefaultReceiveWindow / 2,
+		Is:      "the receive window of QUIC",
+		Setting: "a ReceiveWindow of %s (quicchan.Options), or --streams",
+	}
 }
 
 func (p *quicPlace) Close() error {
@@ -175,7 +179,7 @@ func (p *quicStreamPlace) Connect(ctx context.Context, resume bool) (*Session, e
 		}
 		s.Near, s.Far = append(s.Near, a), append(s.Far, b)
 	}
-	s.Window, s.WindowIs = quicWindow(p.opts.Streams)
+	s.Window = quicWindow(p.opts.Streams)
 	return s, nil
 }
 

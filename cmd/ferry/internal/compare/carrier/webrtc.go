@@ -44,7 +44,7 @@ func setupWebRTC(h Hosts, o Options) (Place, error) {
 	if err != nil {
 		return nil, errors.Join(err, listener.Close())
 	}
-	handler, err := dcchan.NewHandler(&dcchan.Options{PacketConn: socket, MaxChannels: o.Streams + maxMore, ConnectTimeout: handshake})
+	handler, err := dcchan.NewHandler(&dcchan.Options{PacketConn: socket, MaxBuffered: o.HighWater, MaxChannels: o.Streams + maxMore, ConnectTimeout: handshake})
 	if err != nil {
 		return nil, errors.Join(err, listener.Close())
 	}
@@ -68,7 +68,7 @@ func (p *webRTCPlace) Connect(ctx context.Context, resume bool) (*Session, error
 	transport := &http.Transport{DialContext: p.hosts.Client.DialContext}
 	defer transport.CloseIdleConnections()
 	conn, err := dcchan.Connect(ctx, p.url, &dcchan.Options{
-		PacketConn: socket, Client: &http.Client{Transport: transport}, ConnectTimeout: handshake,
+		PacketConn: socket, Client: &http.Client{Transport: transport}, MaxBuffered: p.opts.HighWater, ConnectTimeout: handshake,
 	})
 	if err != nil {
 		return nil, err
@@ -101,6 +101,7 @@ func (p *webRTCPlace) Connect(ctx context.Context, resume bool) (*Session, error
 		}
 		channels = append(channels, near, far)
 		s.Properties = near.Properties()
+		s.HighWater = HighWater(near, p.opts)
 		a, b := channelEnds(p.opts, near, far)
 		s.Near, s.Far = append(s.Near, a), append(s.Far, b)
 	}
@@ -113,17 +114,21 @@ func (p *webRTCPlace) Connect(ctx context.Context, resume bool) (*Session, error
 		a, b := channelEnds(p.opts, near, far)
 		return a, b, nil
 	}
-	s.Window, s.WindowIs = sctpWindow(p.opts)
+	s.Window = sctpWindow(s.HighWater, p.opts.Streams)
 	return s, nil
 }
 
 // sctpWindow is what may be unacknowledged: what the senders buffer, since that
 // is where a message stays until it is acknowledged, or the receiver's window.
-func sctpWindow(o Options) (int, string) {
-	if marks := o.HighWater * o.Streams; marks < dcchan.ReceiveBuffer {
-		return marks, "the high-water mark (--high-water), as a data channel keeps a message until it is acknowledged"
+func sctpWindow(highWater, streams int) Window {
+	if marks := highWater * streams; marks < dcchan.ReceiveBuffer {
+		return Window{
+			Bytes: marks, Refilled: true,
+			Is:      "the high-water mark, as a data channel counts a message as buffered until it is acknowledged",
+			Setting: "--high-water %s (in a program: HighWater of the chunker and MaxBuffered of dcchan)",
+		}
 	}
-	return dcchan.ReceiveBuffer, "the receive buffer of SCTP (dcchan.ReceiveBuffer)"
+	return Window{Bytes: dcchan.ReceiveBuffer, Is: "the receive buffer of SCTP (dcchan.ReceiveBuffer)", Setting: "another transport: it takes %s, and this window is fixed"}
 }
 
 func (p *webRTCPlace) Close() error {

@@ -167,10 +167,10 @@ func differing(before, now *result.Report) []string {
 	}
 	b, n := before.Settings, now.Settings
 	add("machine", machine(before.Machine), machine(now.Machine))
-	add("Go", before.Machine.Go, now.Machine.Go)
 	add("mode", string(b.Mode), string(n.Mode))
 	add("content", size.Bytes(b.Bytes).String(), size.Bytes(n.Bytes).String())
-	add("send window", size.Bytes(b.HighWater).String(), size.Bytes(n.HighWater).String())
+	add("high-water mark", HighWaters(before), HighWaters(now))
+	add("programs", Programs(before.Machine), Programs(now.Machine))
 	add("message", size.Bytes(b.MessageBytes).String(), size.Bytes(n.MessageBytes).String())
 	add("seed", fmt.Sprint(b.Seed), fmt.Sprint(n.Seed))
 	for _, l := range now.Links {

@@ -33,11 +33,15 @@ func base(mode result.Mode) *result.Report {
 		Schema:  result.Schema,
 		Time:    time.Date(2026, 11, 22, 9, 30, 0, 0, time.UTC),
 		Seconds: 143.5,
-		Machine: result.Machine{OS: "linux", Arch: "amd64", CPUs: 2, Go: "go1.26.8"},
+		Machine: result.Machine{
+			OS: "linux", Arch: "amd64", CPUs: 2, Go: "go1.26.8", Ferry: "v0.1.0",
+			Libraries: []result.Library{{Path: "github.com/coder/websocket", Version: "v1.8.14"}, {Path: "github.com/quic-go/quic-go", Version: "v0.65.0"}, {Path: "github.com/pion/webrtc/v4", Version: "v4.2.26"}},
+		},
 		Settings: result.Settings{
-			Mode: mode, File: "random bytes", Bytes: 64 << 20, ChunkSize: 48 << 10, HighWater: 4 << 20, Streams: 1,
+			Mode: mode, File: "random bytes", Bytes: 64 << 20, ChunkSize: 48 << 10, Streams: 1,
 			BLAKE3: "4878ca0425c739fa427f7eda20fe845f6b2e46ba5fe2a14df5b1e32f50603215",
 			Runs:   5, WarmUps: 1, RunSeconds: 10, MaxSeconds: 300, Seed: 7, Baselines: true,
+			Command: "ferry compare --link lan --link dsl --link transatlantic --cc cubic --transports ws,quic,webrtc --size 64MiB --chunk-size 48KiB --runs 5 --run-time 10s --max-time 5m0s --seed 7",
 		},
 	}
 }
@@ -61,7 +65,7 @@ func (m *maker) add(link string, dir result.Direction, transport string, rate, s
 	}
 	res := result.Result{
 		Transport: transport, Role: role, Of: of, Yardstick: role == result.Yardstick, Direction: dir, Link: link,
-		ChunkSize: m.report.Settings.ChunkSize, Streams: 1, Verified: true, Complete: true,
+		ChunkSize: m.report.Settings.ChunkSize, Streams: 1, HighWater: map[string]int{"ws": 256 << 10, "quic": 256 << 10, "webrtc": 768 << 10}[transport], Verified: true, Complete: true,
 		Congestion: map[string]string{"ws": "kernel TCP, cubic", "tcp": "kernel TCP, cubic", "raw websocket": "kernel TCP, cubic", "quic": "quic-go, cubic", "raw quic": "quic-go, cubic", "webrtc": "pion SCTP, reno", "raw webrtc": "pion SCTP, reno"}[transport],
 		Buffered:   "until acknowledged", DeliveredBytes: m.report.Settings.Bytes,
 		CPUSecondsPerGB: 3 + 4*m.Float64(), CPUCores: 0.4, PeakRSSBytes: 50<<20 + m.Int64N(30<<20),

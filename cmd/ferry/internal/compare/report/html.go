@@ -29,6 +29,7 @@ type pageView struct {
 	Failed   bool
 	Verdict  string
 	Notes    []string
+	Doubts   []result.Mark
 	Answers  []answer
 	Links    []linkSection
 	Columns  []string // of the table of all figures
@@ -72,9 +73,10 @@ func newPage(r *result.Report) pageView {
 		Failed:   r.Failed(),
 		Verdict:  r.Verdict,
 		Notes:    r.Notes,
+		Doubts:   r.Doubts,
 		Terms:    terms(r),
 		Facts:    setup(r),
-		Command:  command(r),
+		Command:  r.Settings.Command,
 	}
 	if len(r.Links) > 1 {
 		for _, v := range r.Verdicts {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"html/template"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/chunkferry/chunkferry/cmd/ferry/internal/compare/result"
@@ -54,7 +55,7 @@ type difference struct {
 
 func newLimitRow(r *result.Report, res result.Result) limitRow {
 	row := limitRow{
-		Swatch: swatch(res), Transport: res.Transport, Direction: string(res.Direction), Marks: res.Marks,
+		Swatch: swatch(res), Transport: res.Transport, Direction: string(res.Direction), Marks: slices.DeleteFunc(slices.Clone(res.Marks), result.Mark.OfMachine),
 		Value: strings.TrimPrefix(where(r, "", res.SweepValue, res.State), ", "),
 	}
 	if !res.Verified {

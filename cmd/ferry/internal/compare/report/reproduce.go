@@ -10,8 +10,8 @@ import (
 	"github.com/chunkferry/chunkferry/cmd/ferry/internal/size"
 )
 
-// command is what to type to repeat the comparison.
-func command(r *result.Report) string {
+// Command is what to type to repeat the comparison.
+func Command(r *result.Report) string {
 	s := r.Settings
 	var words []string
 	add := func(wanted bool, flag, value string) {

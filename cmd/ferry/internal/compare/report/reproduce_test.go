@@ -23,7 +23,7 @@ func TestCommand(t *testing.T) {
 		{"a file over a real network", real, []string{"ferry compare URL ", ` --file 'a b'\''c.mp4' `}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			got := command(tt.from)
+			got := Command(tt.from)
 			for _, part := range tt.parts {
 				if !strings.Contains(got, part) {
 					t.Errorf("%s\nhas no %q", got, part)

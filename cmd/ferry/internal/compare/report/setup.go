@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/chunkferry/chunkferry/cmd/ferry/internal/compare/result"
@@ -14,13 +15,14 @@ import (
 func setup(r *result.Report) []fact {
 	m, s := r.Machine, r.Settings
 	facts := []fact{
-		{"Machine", fmt.Sprintf("%s/%s, %s, %s", m.OS, m.Arch, plural(m.CPUs, "CPU"), m.Go)},
+		{"Machine", fmt.Sprintf("%s/%s, %s", m.OS, m.Arch, plural(m.CPUs, "CPU"))},
+		{"Programs", Programs(m)},
 		{"When", r.Time.UTC().Format("2006-01-02 15:04 UTC") + ", took " + time.Duration(r.Seconds*float64(time.Second)).Round(time.Second).String()},
 		{"Mode", string(s.Mode)},
 		{"Content", fmt.Sprintf("%s, %s (%d bytes)", s.File, size.Bytes(s.Bytes), s.Bytes)},
 		{"BLAKE3", s.BLAKE3},
 		{"Chunk size", size.Bytes(s.ChunkSize).String()},
-		{"Send window", fmt.Sprintf("%s that a channel may buffer", size.Bytes(s.HighWater))},
+		{"High-water mark", HighWaters(r)},
 		{"Streams", strconv.Itoa(max(s.Streams, 1))},
 		{"Runs", runs(s) + cutOff(s)},
 		{"Seed", strconv.FormatUint(s.Seed, 10)},
@@ -29,6 +31,40 @@ func setup(r *result.Report) []fact {
 		facts = append(facts, fact{"Message", size.Bytes(s.MessageBytes).String()})
 	}
 	return slices.DeleteFunc(facts, func(f fact) bool { return f.Value == "" })
+}
+
+// Programs are the versions of what ran.
+func Programs(m result.Machine) string {
+	words := []string{m.Go}
+	if m.Ferry != "" {
+		words = []string{"ferry " + m.Ferry, m.Go}
+	}
+	for _, l := range m.Libraries {
+		words = append(words, strings.TrimPrefix(l.Path, "github.com/")+" "+l.Version)
+	}
+	return strings.Join(words, ", ")
+}
+
+// HighWaters says how much the senders let each channel buffer: what was chosen,
+// or what suits it. "" if no row has one.
+func HighWaters(r *result.Report) string {
+	var marks []string
+	for _, res := range r.Results {
+		if res.Role != result.Transport || res.HighWater == 0 {
+			continue
+		}
+		if m := fmt.Sprintf("%s %s", res.Transport, size.Bytes(res.HighWater)); !slices.Contains(marks, m) {
+			marks = append(marks, m)
+		}
+	}
+	switch {
+	case len(marks) == 0:
+		return ""
+	case r.Settings.HighWater > 0:
+		return "chosen: " + strings.Join(marks, ", ")
+	default:
+		return "what suits each channel: " + strings.Join(marks, ", ")
+	}
 }
 
 func cutOff(s result.Settings) string {

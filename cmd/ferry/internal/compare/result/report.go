@@ -10,7 +10,7 @@ import (
 
 // Schema is the version of the JSON form of Report. Fields are added without
 // changing it; it changes when one is removed or changes its meaning.
-const Schema = 1
+const Schema = 2
 
 // Report is the outcome of a comparison.
 type Report struct {
@@ -27,6 +27,10 @@ type Report struct {
 	// such as that the carriers' congestion controls differ.
 	Notes []string `json:"notes,omitempty"`
 
+	// Doubts are reasons to doubt the whole, each once: what Marks of many rows
+	// say of the machine and the time there was.
+	Doubts []Mark `json:"doubts,omitempty"`
+
 	// Results are the rows: by link, then sweep value, then transport with its
 	// baselines, then direction.
 	Results []Result `json:"results"`
@@ -40,12 +44,23 @@ type Report struct {
 	Verdicts []LinkVerdict `json:"verdicts,omitempty"`
 }
 
-// Machine is where the comparison ran.
+// Machine is where the comparison ran, and with which programs.
 type Machine struct {
 	OS   string `json:"os"`
 	Arch string `json:"arch"`
 	CPUs int    `json:"cpus"`
 	Go   string `json:"go"`
+
+	// Ferry is the version of this program, a release or a commit; Libraries
+	// are those that carry the bytes. "" and none: the build does not say.
+	Ferry     string    `json:"ferry,omitempty"`
+	Libraries []Library `json:"libraries,omitempty"`
+}
+
+// Library is a Go module and its version.
+type Library struct {
+	Path    string `json:"path"`
+	Version string `json:"version"`
 }
 
 // Mode is what is measured.
@@ -65,7 +80,7 @@ type Settings struct {
 	Bytes     int64  `json:"bytes"`
 	BLAKE3    string `json:"blake3"`
 	ChunkSize int    `json:"chunk_size"`
-	HighWater int    `json:"high_water"` // bytes that the uploader lets a channel buffer
+	HighWater int    `json:"high_water"` // bytes that the uploader lets a channel buffer; 0: what suits each channel, see Result
 	Streams   int    `json:"streams"`    // channels that share the file
 	Runs      int    `json:"runs"`       // asked for; a row with a wide spread may have more
 	WarmUps   int    `json:"warm_ups"`
@@ -84,6 +99,10 @@ type Settings struct {
 	Baselines bool   `json:"baselines"`
 
 	Sweep *Sweep `json:"sweep,omitempty"`
+
+	// Command repeats the comparison; "" if nobody has filled it in. Of a real
+	// network, the URL is left out, as it holds the token.
+	Command string `json:"command,omitempty"`
 }
 
 // Sweep is one setting that takes several values.

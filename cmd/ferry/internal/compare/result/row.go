@@ -48,6 +48,7 @@ type Result struct {
 	Yardstick  bool   `json:"yardstick,omitempty"` // no network: does not compete
 	ChunkSize  int    `json:"chunk_size"`
 	Streams    int    `json:"streams"`
+	HighWater  int    `json:"high_water,omitempty"`         // bytes that the sender let a channel buffer; 0: none, or not known
 	Buffered   string `json:"buffered,omitempty"`           // what the carrier's buffered amount counts
 	Congestion string `json:"congestion_control,omitempty"` // who controls congestion, and how
 
@@ -85,9 +86,10 @@ type Result struct {
 	OpenSeconds      float64 `json:"open_seconds,omitempty"`
 	FirstByteSeconds float64 `json:"first_byte_seconds,omitempty"`
 
-	// WireOverPayload is bytes of IP packets that the sending side put on the
-	// link, over bytes delivered: headers and retransmissions. BackOverPayload
-	// is the same for the way back: acknowledgements. Medians; 0: not measured.
+	// WireOverPayload is bytes of IP packets on the link, over bytes delivered:
+	// headers and retransmissions. Packets that arrived or were dropped count,
+	// not those still under way when the run was cut off. BackOverPayload is
+	// what was sent the way back: acknowledgements. Medians; 0: not measured.
 	WireOverPayload float64 `json:"wire_over_payload,omitempty"`
 	BackOverPayload float64 `json:"back_over_payload,omitempty"`
 
@@ -142,6 +144,7 @@ type Wire struct {
 	BackBytes    int64 `json:"back_bytes"` // and in the other
 	BackPackets  int64 `json:"back_packets"`
 	ArrivedBytes int64 `json:"arrived_bytes"` // of Bytes, what the link handed over while the run lasted
+	DroppedBytes int64 `json:"dropped_bytes"` // of Bytes, what the link dropped, for whatever reason
 	DroppedLoss  int64 `json:"dropped_loss"`  // packets lost or damaged on the wire, both directions
 	DroppedQueue int64 `json:"dropped_queue"` // packets that found the queue full, both directions
 	QueueHigh    int   `json:"queue_high"`    // most bytes that waited, direction of the payload
@@ -199,6 +202,12 @@ type Limit struct {
 type Mark struct {
 	Name string `json:"name"`
 	Text string `json:"text"`
+}
+
+// OfMachine says that the mark is about the machine or the time there was, and
+// not about the row: Report.Doubts says it once.
+func (m Mark) OfMachine() bool {
+	return m.Name == MarkEmulator || m.Name == MarkCPU || m.Name == MarkBusy || m.Name == MarkFewRuns
 }
 
 // The names of marks.

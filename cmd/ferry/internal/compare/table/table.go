@@ -10,6 +10,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/chunkferry/chunkferry/cmd/ferry/internal/compare/report"
 	"github.com/chunkferry/chunkferry/cmd/ferry/internal/compare/result"
 	"github.com/chunkferry/chunkferry/cmd/ferry/internal/size"
 )
@@ -22,13 +23,33 @@ func Write(w io.Writer, r *result.Report) error {
 		out.place(r, p)
 	}
 	out.failures(r)
+	out.doubts(r)
 	out.f("\n%s\n", r.Verdict)
 	if len(r.Verdicts) > 1 {
 		for _, v := range r.Verdicts {
 			out.f("  %s\n", v.Text)
 		}
 	}
+	out.foot(r)
 	return out.err
+}
+
+// doubts says once what concerns the whole comparison.
+func (p *printer) doubts(r *result.Report) {
+	if len(r.Doubts) > 0 {
+		p.f("\nTake the figures with care:\n")
+	}
+	for _, d := range r.Doubts {
+		p.f("  %s: %s.\n", d.Name, d.Text)
+	}
+}
+
+// foot says with what it was measured and how to repeat it.
+func (p *printer) foot(r *result.Report) {
+	p.f("\n%s\n", report.Programs(r.Machine))
+	if r.Settings.Command != "" {
+		p.f("To repeat it: %s\n", r.Settings.Command)
+	}
 }
 
 // printer remembers the first error.
@@ -45,7 +66,7 @@ func (p *printer) f(format string, args ...any) {
 
 func (p *printer) head(r *result.Report) {
 	s := r.Settings
-	p.f("%s/%s  %s  %d CPUs  %s  seed %d\n", r.Machine.OS, r.Machine.Arch, r.Machine.Go, r.Machine.CPUs, s.Link, s.Seed)
+	p.f("%s/%s  %d CPUs  %s  seed %d\n", r.Machine.OS, r.Machine.Arch, r.Machine.CPUs, s.Link, s.Seed)
 	runs := fmt.Sprintf("%d runs", s.Runs)
 	if s.Runs == 1 {
 		runs = "1 run"
@@ -69,6 +90,9 @@ func (p *printer) head(r *result.Report) {
 		}
 		p.f("%s in %s chunks%s  %s%s  content verified by BLAKE3 at the receiver\n",
 			size.Bytes(s.Bytes), size.Bytes(s.ChunkSize), streams, runs, until)
+	}
+	if marks := report.HighWaters(r); marks != "" {
+		p.f("a channel buffers at most %s\n", marks)
 	}
 	for _, n := range r.Notes {
 		p.f("%s\n", n)
@@ -186,34 +210,36 @@ func (p *printer) flush(t *tabwriter.Writer) {
 	}
 }
 
-// limits explains the limits of the transports and the marks of all rows, each
-// once, with the figures of the first row that has it.
+// limits explains the limits of the transports, each remedy once, and the marks
+// of all rows, with the figures of the first row that has it.
 func (p *printer) limits(rows []result.Result) {
 	type note struct {
-		head, text string
-		of         []result.Result
+		head, key, text string
+		of              []result.Result
 	}
 	var notes []*note
-	add := func(r result.Result, head, text string) {
+	add := func(r result.Result, head, key, text string) {
 		for _, n := range notes {
-			if n.head == head {
+			if n.head == head && n.key == key {
 				n.of = append(n.of, r)
 				return
 			}
 		}
-		notes = append(notes, &note{head, text, []result.Result{r}})
+		notes = append(notes, &note{head, key, text, []result.Result{r}})
 	}
 	for _, r := range rows {
 		if r.Role != result.Transport {
 			continue
 		}
 		if r.Limit != nil {
-			add(r, r.Limit.Name, r.Limit.Why+". To change it: "+r.Limit.Setting)
+			add(r, r.Limit.Name, r.Limit.Setting, r.Limit.Why+". To go faster: "+r.Limit.Setting)
 		}
 	}
 	for _, r := range rows {
 		for _, m := range r.Marks {
-			add(r, "! "+m.Name, m.Text)
+			if !m.OfMachine() {
+				add(r, "! "+m.Name, "", m.Text)
+			}
 		}
 	}
 	if len(notes) > 0 {
@@ -283,7 +309,7 @@ func limit(r result.Result) string {
 	if r.Limit != nil {
 		s = r.Limit.Name
 	}
-	if len(r.Marks) > 0 {
+	if slices.ContainsFunc(r.Marks, func(m result.Mark) bool { return !m.OfMachine() }) {
 		s += " !"
 	}
 	return s
