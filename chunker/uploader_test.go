@@ -404,3 +404,23 @@ func TestUploadAllocs(t *testing.T) {
 		t.Errorf("%v allocations for 1 chunk, %v for 5000", few, many)
 	}
 }
+
+// The mark in force is the one chosen or the one that suits the channel, and not
+// more than the channel can buffer.
+func TestUploaderHighWater(t *testing.T) {
+	for _, tt := range []struct {
+		name                 string
+		capacity, mark, want int
+	}{
+		{"chosen", 1 << 20, 300_000, 300_000},
+		{"clipped", 200_000, 300_000, 200_000},
+		{"by default, clipped", 200_000, 0, 200_000},
+		{"by default", 64 << 20, 0, 256 << 10}, // memchan releases a message when it is received
+	} {
+		a, _ := memchan.New(&memchan.Options{MaxMessageSize: 65535, MaxBuffered: tt.capacity})
+		u := newUploader(t, a, nil, &chunker.UploaderOptions{HighWater: tt.mark})
+		if got := u.HighWater(); got != tt.want {
+			t.Errorf("%s: %d, want %d", tt.name, got, tt.want)
+		}
+	}
+}
