@@ -3,7 +3,6 @@ package compare
 import (
 	"cmp"
 	"fmt"
-	"math"
 	"math/bits"
 	"runtime"
 	"slices"
@@ -122,7 +121,7 @@ func (l *lane) full(res result.Result) *result.Limit {
 			Name: result.LimitCongestion,
 			Why: fmt.Sprintf("packets fill the link, but %.1f bytes are sent for each one delivered: the sender overruns the queue and repeats more than was lost (%d packets found it full)",
 				res.WireOverPayload, l.dropped().DroppedQueue),
-			Setting: fmt.Sprintf("--high-water %s, which is what the link and its queue hold; or another transport", l.holds()),
+			Setting: l.lessUnderWay(res.HighWater),
 		}
 	case len(res.Ceilings) > 0 && res.MBPerS < lateFull*res.Ceilings[0].MBPerS && res.MBPerS < lateFull*l.steady() &&
 		res.Seconds < growingTrips*l.point.rtt().Seconds():
@@ -167,20 +166,19 @@ func (l *lane) reacting(res result.Result) *result.Limit {
 	switch {
 	case wire.DroppedLoss > 0 && growing < stillGrowing:
 		share := float64(wire.DroppedLoss) / float64(max(1, wire.Packets+wire.BackPackets))
-		why := fmt.Sprintf("%.2g %% of the packets are lost on the wire, and congestion control slows down at each loss%s", 100*share, used)
-		if square := squareRoot(l.point.spec.RTT(), share); square > 0 {
-			why += fmt.Sprintf(" (Reno gets about %.2g MB/s here, if the losses come one by one)", square)
-		}
 		return &result.Limit{
-			Name: result.LimitLoss, Why: why,
-			Setting: "more connections share the loss (--streams 4, with ws and wss); a congestion control that bears it (--link-kernel --cc bbr); a better signal",
+			Name:    result.LimitLoss,
+			Why:     fmt.Sprintf("%.2g %% of the packets are lost on the wire, and congestion control slows down at each loss%s", 100*share, used),
+			Setting: l.overTCP("--streams 4, as four connections share the loss; a congestion control that bears it (--link-kernel --cc bbr); a better signal",
+				"several connections at once, each with its own congestion control; a better signal"),
 		}
 	case growing >= stillGrowing:
 		return slowStart(growing, used)
 	case wire.DroppedQueue > 0:
 		return &result.Limit{
 			Name: result.LimitCongestion, Why: fmt.Sprintf("%d packets found the queue of the link full, and congestion control slowed down too far or too long%s", wire.DroppedQueue, used),
-			Setting: "a larger file, which gives it time to recover (--run-time shows it); another congestion control (--cc); a longer queue at the bottleneck (queue=)",
+			Setting: l.overTCP("a larger file, which gives it time to recover (--run-time shows it); another congestion control (--cc); a longer queue at the bottleneck (queue=)",
+				"a larger file, which gives it time to recover (--run-time shows it); a longer queue at the bottleneck (queue=)"),
 		}
 	case l.median(func(r run) float64 { return r.idle }) > mostlyIdle:
 		return &result.Limit{
@@ -196,7 +194,8 @@ func (l *lane) reacting(res result.Result) *result.Limit {
 	}
 	return &result.Limit{
 		Name: result.LimitCongestion, Why: why,
-		Setting: "a larger file, which gives it time to grow (--run-time shows it); more connections (--streams 4, with ws and wss); another congestion control (--cc reno)",
+		Setting: l.overTCP("a larger file, which gives it time to grow (--run-time shows it); more connections (--streams 4); another congestion control (--cc reno)",
+			"a larger file, which gives it time to grow (--run-time shows it)"),
 	}
 }
 
@@ -221,13 +220,26 @@ func (l *lane) enough(window int) string {
 	return flagSize(max(2*l.bdp(), window+1))
 }
 
-// holds is what the link and its queue hold, rounded up to a power of two.
-func (l *lane) holds() string {
-	up, down := l.point.spec.QueueBytes()
+// lessUnderWay is the advice to a sender that overruns the link: the mark that
+// the link and its queue hold, if that is lower than the one it has.
+func (l *lane) lessUnderWay(highWater int) string {
+	queue, down := l.point.spec.QueueBytes()
 	if l.dir == result.Down {
-		up = down
+		queue = down
 	}
-	return flagSize(l.bdp() + up)
+	holds := max(1<<(bits.Len(uint(l.bdp()+queue))-1), 2*l.point.options.ChunkSize)
+	if highWater == 0 || holds >= highWater {
+		return "another transport"
+	}
+	return fmt.Sprintf("--high-water %s, as the link and its queue hold no more; or another transport", flagSize(holds))
+}
+
+// overTCP is the first advice for carriers over TCP, and the second for others.
+func (l *lane) overTCP(tcp, other string) string {
+	if name := cmp.Or(l.carrier.Of, l.carrier.Name); name == "ws" || name == "wss" {
+		return tcp
+	}
+	return other
 }
 
 // flagSize writes n, rounded up to a power of two, as a flag takes it.
@@ -295,16 +307,6 @@ func (l *lane) dropped() (sum result.Wire) {
 		}
 	}
 	return sum
-}
-
-// squareRoot is the rate that Reno reaches in MB/s with random loss (Mathis et
-// al. 1997), for segments of 1,448 bytes, each acknowledged; 0 if it says
-// nothing.
-func squareRoot(rtt time.Duration, loss float64) float64 {
-	if rtt <= 0 || loss <= 0 {
-		return 0
-	}
-	return 1448 / 1e6 / rtt.Seconds() * math.Sqrt(1.5/loss)
 }
 
 // bitRate writes a rate as links have it.

@@ -93,8 +93,11 @@ func doubts(lanes []*lane, rows []result.Result) []result.Mark {
 	}
 	cores := float64(runtime.GOMAXPROCS(0))
 	doubt(result.MarkBusy, "other programs used the processor, up to %.1f of %.0f: repeat it on a quiet machine", worst((*lane).outside), cores)
-	doubt(result.MarkEmulator, "the machine did not quite keep up with the emulated link, which may be slower than it says: up to %.0f %% of the packets were over 1 ms late, and the emulator took up to %.1f of a processor",
-		100*worst((*lane).late), worst((*lane).emulation))
+	if most := worst((*lane).emulation); most > muchEmulation {
+		doubt(result.MarkEmulator, "the machine was slow for the emulated link, which took up to %.1f of a processor: the link may be slower than it says", most)
+	} else {
+		doubt(result.MarkEmulator, "the machine was slow for the emulated link, and up to %.0f %% of the packets came over 1 ms late: the delay is a little longer than it says", 100*worst((*lane).late))
+	}
 	doubt(result.MarkCPU, "this machine was the limit, and not the link")
 	doubt(result.MarkFewRuns, "some runs are missing, as the time was up: give it more with --max-time")
 	return all

@@ -222,7 +222,7 @@ func verdictAt(r *result.Report, at place, ranking []contender, smaller bool) (t
 			if smaller {
 				parts = append(parts, fmt.Sprintf("%s takes %s times as long", c.name, factor(c.figure/best.figure)))
 			} else {
-				parts = append(parts, fmt.Sprintf("%s times %s", factor(best.figure/c.figure), c.name))
+				parts = append(parts, times(best.figure/c.figure)+" "+c.name)
 			}
 		}
 		if smaller {
@@ -273,10 +273,19 @@ func limitWord(name string) string {
 	case result.LimitPath:
 		return "the path or its other end"
 	case result.LimitSlowStart:
-		return "the shortness of the run"
+		return "the time that a connection takes to speed up"
 	default:
 		return "the " + name
 	}
+}
+
+// times says how many times as fast something is, where hardly anybody would
+// notice a difference in words.
+func times(x float64) string {
+	if x < 1.05 {
+		return "hardly more than"
+	}
+	return factor(x) + " times"
 }
 
 func factor(x float64) string {
