@@ -10,6 +10,8 @@ import (
 	"github.com/pion/transport/v5"
 	"github.com/pion/transport/v5/stdnet"
 	"github.com/pion/webrtc/v4"
+
+	"github.com/chunkferry/chunkferry/transports/udp"
 )
 
 // ReceiveBuffer is the SCTP receive buffer that Configure sets, in bytes. All
@@ -96,6 +98,7 @@ func quiet() logging.LoggerFactory {
 
 // newMux carries all connections of an API over one socket, which it owns.
 func newMux(socket net.PacketConn) ice.UDPMux {
+	socket = udp.Wrap(socket)
 	makeRoom(socket)
 	return webrtc.NewICEUDPMux(quiet().NewLogger("ice"), socket)
 }
@@ -119,8 +122,12 @@ type roomyNet struct{ *stdnet.Net }
 
 func (n roomyNet) ListenUDP(network string, addr *net.UDPAddr) (transport.UDPConn, error) {
 	c, err := n.Net.ListenUDP(network, addr)
-	if err == nil {
-		makeRoom(c)
+	if err != nil {
+		return nil, err
 	}
-	return c, err
+	makeRoom(c)
+	if socket, ok := c.(*net.UDPConn); ok {
+		return udp.New(socket), nil
+	}
+	return c, nil
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/quic-go/quic-go"
 
 	"github.com/chunkferry/chunkferry/transports/pinned"
+	"github.com/chunkferry/chunkferry/transports/udp"
 )
 
 const scheme = "quic"
@@ -80,11 +81,9 @@ func connect(ctx context.Context, target string, opts Options) (_ *quic.Conn, _ 
 		return nil, nil, fmt.Errorf("quicchan: dial %s: %w", u.Host, err)
 	}
 	if socket == nil {
-		udp, err := net.ListenUDP("udp", nil)
-		if err != nil {
+		if socket, err = net.ListenUDP("udp", nil); err != nil {
 			return nil, nil, fmt.Errorf("quicchan: dial %s: %w", u.Host, err)
 		}
-		socket = udp
 	}
 	return dialOver(ctx, socket, addrs, config, opts)
 }
@@ -92,6 +91,7 @@ func connect(ctx context.Context, target string, opts Options) (_ *quic.Conn, _ 
 // dialOver owns socket. The function returned closes the connection and then
 // everything below it.
 func dialOver(ctx context.Context, socket net.PacketConn, addrs []*net.UDPAddr, config *tls.Config, opts Options) (*quic.Conn, func(quic.ApplicationErrorCode), error) {
+	socket = udp.Wrap(socket)
 	tr := &quic.Transport{Conn: socket}
 	conn, err := race(ctx, tr, addrs, config, opts.quicConfig())
 	if err != nil {

@@ -15,6 +15,7 @@ import (
 	"github.com/quic-go/quic-go"
 
 	"github.com/chunkferry/chunkferry/transports/pinned"
+	"github.com/chunkferry/chunkferry/transports/udp"
 )
 
 // Listener accepts channels: every stream of every connection is one.
@@ -46,11 +47,11 @@ type offer struct {
 // socket and releases it when it is closed and the last channel accepted from
 // it has ended.
 func Listen(addr string, o *Options) (*Listener, error) {
-	udp, err := net.ResolveUDPAddr("udp", addr)
+	local, err := net.ResolveUDPAddr("udp", addr)
 	if err != nil {
 		return nil, fmt.Errorf("quicchan: listen: %w", err)
 	}
-	socket, err := net.ListenUDP("udp", udp)
+	socket, err := net.ListenUDP("udp", local)
 	if err != nil {
 		return nil, fmt.Errorf("quicchan: listen: %w", err)
 	}
@@ -59,6 +60,7 @@ func Listen(addr string, o *Options) (*Listener, error) {
 
 // listenOver owns socket.
 func listenOver(socket net.PacketConn, o *Options) (*Listener, error) {
+	socket = udp.Wrap(socket)
 	tr := &quic.Transport{Conn: socket}
 	release := sync.OnceFunc(func() {
 		tr.Close()

@@ -27,7 +27,7 @@ type Hub struct {
 	cert   tls.Certificate
 	server *http.Server
 	tr     *quic.Transport
-	socket *net.UDPConn
+	socket io.Closer
 
 	ws  *wschan.Listener
 	qu  *quicchan.Listener
@@ -61,7 +61,8 @@ func Listen(addr string, cert tls.Certificate, plain bool) (h *Hub, err error) {
 	if err != nil {
 		return nil, err
 	}
-	h.addr, h.socket = listener.Addr().(*net.TCPAddr), socket
+	udp := newShared(socket)
+	h.addr, h.socket = listener.Addr().(*net.TCPAddr), udp
 	defer func() {
 		if err != nil {
 			h.Close()
@@ -70,7 +71,6 @@ func Listen(addr string, cert tls.Certificate, plain bool) (h *Hub, err error) {
 	if h.ws, err = wschan.NewHandler(nil); err != nil {
 		return nil, err
 	}
-	udp := newShared(socket)
 	h.rtc = udp.rest
 	if h.dc, err = dcchan.NewHandler(&dcchan.Options{PacketConn: udp.rest}); err != nil {
 		return nil, err

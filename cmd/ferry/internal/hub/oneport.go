@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"golang.org/x/net/ipv4"
+
+	"github.com/chunkferry/chunkferry/transports/udp"
 )
 
 // shared is a UDP socket that QUIC and WebRTC use together. Every QUIC packet
@@ -15,17 +17,16 @@ import (
 // which keeps what is its own and hands the rest over; so QUIC loses none of
 // its fast path, and WebRTC's packets cost one copy.
 type shared struct {
-	*net.UDPConn
-	batch *ipv4.PacketConn
-	rest  *rest
+	*udp.Conn
+	rest *rest
 }
 
 const fixedBit = 0x40
 
-func newShared(conn *net.UDPConn) *shared {
+func newShared(socket *net.UDPConn) *shared {
+	conn := udp.New(socket)
 	return &shared{
-		UDPConn: conn,
-		batch:   ipv4.NewPacketConn(conn),
+		Conn: conn,
 		rest: &rest{
 			conn:   conn,
 			queue:  make(chan datagram, 2048),
@@ -38,7 +39,7 @@ func newShared(conn *net.UDPConn) *shared {
 // ReadBatch is what quic-go calls instead of reading the socket.
 func (s *shared) ReadBatch(ms []ipv4.Message, flags int) (int, error) {
 	for {
-		n, err := s.batch.ReadBatch(ms, flags)
+		n, err := s.Conn.ReadBatch(ms, flags)
 		if err != nil {
 			return n, err
 		}
@@ -68,7 +69,7 @@ func (s *shared) ReadBatch(ms []ipv4.Message, flags int) (int, error) {
 // rest is the socket as WebRTC sees it: a net.PacketConn of the packets that
 // are not QUIC's. Like a socket it drops what nobody reads in time.
 type rest struct {
-	conn   *net.UDPConn
+	conn   *udp.Conn
 	queue  chan datagram
 	free   chan []byte
 	closed chan struct{}
