@@ -5,7 +5,7 @@ VULN := go run golang.org/x/vuln/cmd/govulncheck@v1.9.0
 FUZZTIME ?= 30s
 FUZZPKGS := $(shell grep -rlE '^func Fuzz' --include=*_test.go . | xargs -n1 dirname | sort -u)
 
-.PHONY: check fmt lint test race conform e2e trust fuzz bench vuln cover golden
+.PHONY: check fmt lint test race conform e2e trust fuzz bench results vuln cover golden
 
 check: lint test race ## what must pass before a push
 
@@ -43,6 +43,10 @@ fuzz: ## each fuzz target for FUZZTIME
 
 bench: ## ten runs of every benchmark, for benchstat
 	go test -run '^$$' -bench . -count 10 ./chunker ./transport/... ./transports/... ./pipeline/...
+
+results: ## docs/results.md, measured in under 20 minutes on a machine that does nothing else; RESULTS=-quick tries it
+	go build -o dist/ferry ./cmd/ferry
+	go run ./cmd/ferry/internal/compare/results -ferry dist/ferry $(RESULTS)
 
 vuln:
 	$(VULN) ./...

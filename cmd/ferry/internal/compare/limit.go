@@ -3,13 +3,9 @@ package compare
 import (
 	"cmp"
 	"fmt"
-	"math/bits"
 	"runtime"
-	"slices"
-	"strings"
 	"time"
 
-	"github.com/chunkferry/chunkferry/cmd/ferry/internal/compare/carrier"
 	"github.com/chunkferry/chunkferry/cmd/ferry/internal/compare/result"
 	"github.com/chunkferry/chunkferry/cmd/ferry/internal/compare/stats"
 	"github.com/chunkferry/chunkferry/cmd/ferry/internal/size"
@@ -28,43 +24,6 @@ const (
 	wasteful     = 1.35 // bytes on the wire for each delivered: more than headers and repair of losses
 )
 
-// ceilings are the rates that the row cannot exceed, the lowest first.
-func (l *lane) ceilings() []result.Ceiling {
-	var all []result.Ceiling
-	if rate := l.point.direction(l.dir).Rate; rate > 0 {
-		full := float64(rate) / 8e6
-		// What arrived over what was delivered is the cost of headers, of packets
-		// that came twice, and of those behind a gap when the run was cut off. The
-		// run with the least of it is the nearest.
-		over := slices.Min(l.each(func(r run) float64 { return r.headers(full) }))
-		c := result.Ceiling{Name: result.LimitLink, MBPerS: full, Why: fmt.Sprintf("%s on the wire", bitRate(rate))}
-		if over < 2 {
-			c.MBPerS /= over
-			c.Why = fmt.Sprintf("%s on the wire, less %.1f %% for headers and control", bitRate(rate), 100*(1-1/over))
-		}
-		all = append(all, c)
-	}
-	if w, rtt := l.runs[0].window, l.point.rtt(); w.Bytes > 0 && rtt > 0 {
-		all = append(all, result.Ceiling{
-			Name: result.LimitWindow, MBPerS: float64(w.Bytes) / 1e6 / rtt.Seconds(),
-			Why: fmt.Sprintf("at most %s are under way in a round trip of %v: %s", size.Bytes(w.Bytes), rtt, w.Is),
-		})
-	}
-	slices.SortFunc(all, func(a, b result.Ceiling) int { return cmp.Compare(a.MBPerS, b.MBPerS) })
-	return all
-}
-
-// headers is the bytes that arrived for each one delivered, on a link of so many
-// MB/s; 2 if that says nothing. Counting ends a moment after the last delivered
-// byte, and no more than the link carries can have arrived until then.
-func (r run) headers(full float64) float64 {
-	if r.Wire == nil || r.DeliveredBytes == 0 {
-		return 2
-	}
-	arrived := min(float64(r.Wire.ArrivedBytes), full*1e6*r.Seconds)
-	return max(1, arrived/float64(r.DeliveredBytes))
-}
-
 // limit says what keeps the row from being faster.
 func (l *lane) limit(cfg Config, res result.Result) *result.Limit {
 	if !res.Verified {
@@ -74,14 +33,20 @@ func (l *lane) limit(cfg Config, res result.Result) *result.Limit {
 		return l.waiting(cfg, res)
 	}
 	cores := float64(runtime.GOMAXPROCS(0))
+	share := 0.0 // of what the link can deliver
+	for _, c := range res.Ceilings {
+		if c.Name == result.LimitLink {
+			share = res.MBPerS / c.MBPerS
+		}
+	}
 	busy := res.CPUCores+l.outside() > fullCPU*cores && res.CPUCores > cores/2
 	switch {
 	case l.point.line.Real != nil && !busy:
 		return l.path(res, cores)
-	case !l.point.line.Emulated, busy && res.LinkUse < fullLink:
+	case !l.point.line.Emulated, busy && res.LinkUse < fullLink && share < fullLink:
 		return l.processor(res, cores) // on loopback nothing else is in the way
-	case res.LinkUse >= fullLink:
-		return l.full(res)
+	case res.LinkUse >= fullLink || share >= fullLink:
+		return l.full(res, share)
 	}
 	for _, c := range res.Ceilings {
 		if w := l.runs[0].window; c.Name == result.LimitWindow && l.steady() >= fullness(w)*c.MBPerS {
@@ -113,7 +78,7 @@ func (l *lane) path(res result.Result, cores float64) *result.Limit {
 }
 
 // full is the limit where packets fill the link.
-func (l *lane) full(res result.Result) *result.Limit {
+func (l *lane) full(res result.Result, share float64) *result.Limit {
 	rate := bitRate(l.point.direction(l.dir).Rate)
 	switch {
 	case res.WireOverPayload >= wasteful:
@@ -123,18 +88,17 @@ func (l *lane) full(res result.Result) *result.Limit {
 				res.WireOverPayload, l.dropped().DroppedQueue),
 			Setting: l.lessUnderWay(res.HighWater),
 		}
-	case len(res.Ceilings) > 0 && res.MBPerS < lateFull*res.Ceilings[0].MBPerS && res.MBPerS < lateFull*l.steady() &&
-		res.Seconds < growingTrips*l.point.rtt().Seconds():
+	case share < lateFull && res.MBPerS < lateFull*l.steady() && res.Seconds < growingTrips*l.point.rtt().Seconds():
 		return &result.Limit{
 			Name: result.LimitSlowStart,
 			Why: fmt.Sprintf("packets fill %s in the second half of the run, at %.3g MB/s; before that, the connection was still speeding up",
-				rate, min(l.steady(), res.Ceilings[0].MBPerS)),
+				rate, min(l.steady(), res.MBPerS/share)),
 			Setting: "a larger file or one connection for many (--run-time shows it)",
 		}
 	}
 	return &result.Limit{
 		Name:    result.LimitLink,
-		Why:     fmt.Sprintf("packets fill %.0f %% of %s", 100*min(1, res.LinkUse), rate),
+		Why:     fmt.Sprintf("packets fill %.0f %% of %s", 100*min(1, max(res.LinkUse, share)), rate),
 		Setting: "only a faster link helps",
 	}
 }
@@ -167,8 +131,8 @@ func (l *lane) reacting(res result.Result) *result.Limit {
 	case wire.DroppedLoss > 0 && growing < stillGrowing:
 		share := float64(wire.DroppedLoss) / float64(max(1, wire.Packets+wire.BackPackets))
 		return &result.Limit{
-			Name:    result.LimitLoss,
-			Why:     fmt.Sprintf("%.2g %% of the packets are lost on the wire, and congestion control slows down at each loss%s", 100*share, used),
+			Name: result.LimitLoss,
+			Why:  fmt.Sprintf("%.2g %% of the packets are lost on the wire, and congestion control slows down at each loss%s", 100*share, used),
 			Setting: l.overTCP("--streams 4, as four connections share the loss; a congestion control that bears it (--link-kernel --cc bbr); a better signal",
 				"several connections at once, each with its own congestion control; a better signal"),
 		}
@@ -199,52 +163,12 @@ func (l *lane) reacting(res result.Result) *result.Limit {
 	}
 }
 
-// fullness is the share of window over round trip from which on a window counts
-// as full.
-func fullness(w carrier.Window) float64 {
-	if w.Refilled {
-		return fullRefilled
-	}
-	return fullWindow
-}
-
-// bdp is what the link holds in the direction of the payload, without its
-// queue, in bytes; 0: no rate.
-func (l *lane) bdp() int {
-	return int(float64(l.point.direction(l.dir).Rate) / 8 * l.point.rtt().Seconds())
-}
-
-// enough is a window that the link cannot outgrow: twice what it holds, or twice
-// what there is, rounded up to a power of two.
-func (l *lane) enough(window int) string {
-	return flagSize(max(2*l.bdp(), window+1))
-}
-
-// lessUnderWay is the advice to a sender that overruns the link: the mark that
-// the link and its queue hold, if that is lower than the one it has.
-func (l *lane) lessUnderWay(highWater int) string {
-	queue, down := l.point.spec.QueueBytes()
-	if l.dir == result.Down {
-		queue = down
-	}
-	holds := max(1<<(bits.Len(uint(l.bdp()+queue))-1), 2*l.point.options.ChunkSize)
-	if highWater == 0 || holds >= highWater {
-		return "another transport"
-	}
-	return fmt.Sprintf("--high-water %s, as the link and its queue hold no more; or another transport", flagSize(holds))
-}
-
 // overTCP is the first advice for carriers over TCP, and the second for others.
 func (l *lane) overTCP(tcp, other string) string {
 	if name := cmp.Or(l.carrier.Of, l.carrier.Name); name == "ws" || name == "wss" {
 		return tcp
 	}
 	return other
-}
-
-// flagSize writes n, rounded up to a power of two, as a flag takes it.
-func flagSize(n int) string {
-	return strings.ReplaceAll(size.Bytes(1<<bits.Len(uint(max(1, n)-1))).String(), " ", "")
 }
 
 // waiting is the limit where one thing waits for another.
@@ -307,16 +231,4 @@ func (l *lane) dropped() (sum result.Wire) {
 		}
 	}
 	return sum
-}
-
-// bitRate writes a rate as links have it.
-func bitRate(rate int64) string {
-	switch {
-	case rate >= 1e9:
-		return fmt.Sprintf("%.4g Gbit/s", float64(rate)/1e9)
-	case rate >= 1e6:
-		return fmt.Sprintf("%.4g Mbit/s", float64(rate)/1e6)
-	default:
-		return fmt.Sprintf("%.4g kbit/s", float64(rate)/1e3)
-	}
 }

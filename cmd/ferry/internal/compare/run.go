@@ -20,7 +20,7 @@ type run struct {
 	window    carrier.Window
 	linkUse   float64   // share of the rate in the second half; 0: not measured
 	growth    float64   // of the rate at the end; 0: not measured
-	idle      float64   // share of the time in which the sender had nothing buffered; -1: not known
+	idle      float64   // share of the time in which the carrier had nothing to send; -1: not known
 	outside   float64   // cores that other programs used; 0: not known
 	latencies []float64 // seconds
 	err       error
@@ -164,7 +164,7 @@ func (u *usage) finish(end time.Time, r *run) {
 		r.outside = max(0, (busy-u.busy-r.CPUSeconds)/seconds)
 	}
 	r.idle = -1
-	if u.asked > 0 {
+	if u.asked > 0 && r.props.Buffered != transport.ReleaseKernel { // what the kernel holds, nobody can see
 		r.idle = float64(u.empty) / float64(u.asked)
 	}
 	if u.network.stats == nil {
