@@ -101,8 +101,8 @@ func (f *compareFlags) real(cmd *cobra.Command, cfg compare.Config) (compare.Con
 			return cfg, misusef("--%s does not go with a URL: the network is what it is, and both ends know the bytes", name)
 		}
 	}
-	if cfg.Mode != result.Bulk {
-		return cfg, misusef("--mode %s does not go with a URL yet: only bulk does", cfg.Mode)
+	if cfg.Mode == result.Open {
+		return cfg, misusef("--mode open does not go with a URL, as only the other end knows when the first message is there: name a --link like that network instead")
 	}
 	address, err := hub.ParseAddress(f.url)
 	if err != nil {

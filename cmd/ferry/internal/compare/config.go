@@ -55,7 +55,7 @@ type Line struct {
 	TCP      string // congestion control; "" means the kind's first
 
 	// Real is a real network instead; Path then holds the first bytes of
-	// remote.Content, and only mode bulk with one stream is measured.
+	// remote.Content, and only bulk and messages with one stream are measured.
 	Real *Real
 
 	// Only are the names of the transports that run here; none: all.
@@ -119,8 +119,8 @@ func (c Config) withDefaults() (Config, error) {
 		return c, fmt.Errorf("%w: %d streams, at most %d", ErrConfig, c.Streams, maxStreams)
 	}
 	for _, l := range c.Lines {
-		if l.Real != nil && (c.Mode != result.Bulk || c.Streams > 1 || c.Sweep != nil && c.Sweep.Key == "streams") {
-			return c, fmt.Errorf("%w: over a real network, mode bulk with one stream is what there is", ErrConfig)
+		if l.Real != nil && (c.Mode == result.Open || c.Streams > 1 || c.Sweep != nil && c.Sweep.Key == "streams") {
+			return c, fmt.Errorf("%w: over a real network, bulk and messages with one stream are what there is", ErrConfig)
 		}
 	}
 	if c.MaxTime <= 0 {

@@ -58,7 +58,7 @@ func (l *lane) limit(cfg Config, res result.Result) *result.Limit {
 
 // processor is the limit where the machine has no more to give.
 func (l *lane) processor(res result.Result, cores float64) *result.Limit {
-	why := fmt.Sprintf("%.1f of %.0f processors at work, %.2g s of them for each GB", res.CPUCores, cores, res.CPUSecondsPerGB)
+	why := fmt.Sprintf("%.1f of %.0f processors at work, %.1f s of them for each GB", res.CPUCores, cores, res.CPUSecondsPerGB)
 	if o := l.outside(); o > cores/8 {
 		why += fmt.Sprintf("; other programs took %.1f more", o)
 	}
@@ -173,7 +173,7 @@ func (l *lane) overTCP(tcp, other string) string {
 
 // waiting is the limit where one thing waits for another.
 func (l *lane) waiting(cfg Config, res result.Result) *result.Limit {
-	rtt := l.point.spec.RTT()
+	rtt := l.point.rtt()
 	p50 := time.Duration(res.Latency.P50 * float64(time.Second)).Round(10 * time.Microsecond)
 	if rtt == 0 {
 		return &result.Limit{

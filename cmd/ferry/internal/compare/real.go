@@ -9,6 +9,7 @@ import (
 	"github.com/chunkferry/chunkferry/cmd/ferry/internal/compare/carrier"
 	"github.com/chunkferry/chunkferry/cmd/ferry/internal/compare/remote"
 	"github.com/chunkferry/chunkferry/cmd/ferry/internal/compare/result"
+	"github.com/chunkferry/chunkferry/cmd/ferry/internal/compare/stats"
 	"github.com/chunkferry/chunkferry/transport"
 )
 
@@ -38,13 +39,42 @@ func (b *bench) over(ctx context.Context, l *lane) (r run) {
 		limit = remote.MaxDuration
 	}
 	o := remote.Options{Token: l.point.line.Real.Token, Limit: limit, ChunkSize: l.point.options.ChunkSize, HighWater: l.point.options.HighWater}
-	if l.dir == result.Up {
+	switch {
+	case b.cfg.Mode == result.Messages:
+		r.err = b.realMessages(ctx, l, ch, o, &r)
+	case l.dir == result.Up:
 		r.highWater = carrier.HighWater(ch, l.point.options)
 		r.err = b.realUp(ctx, ch, o, &r)
-	} else {
+	default:
 		r.err = b.realDown(ctx, ch, o, &r)
 	}
 	return r
+}
+
+// realMessages asks the server, which answers, until the run's time is over. The
+// large message goes l.dir.
+func (b *bench) realMessages(ctx context.Context, l *lane, ch transport.Channel, o remote.Options, r *run) error {
+	request, answer := message(b.cfg.MessageBytes, 1), answerBytes
+	if l.dir == result.Down {
+		request, answer = message(answerBytes, 2), max(b.cfg.MessageBytes, remote.MinAnswer)
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, o.Limit+b.cfg.Stall, fmt.Errorf("%w: no answer", ErrStalled))
+	defer cancel()
+	u := network{}.measure(0, nil)
+	err := remote.Talk(ctx, ch, o, request, answer, func(took time.Duration) bool {
+		r.latencies = append(r.latencies, took.Seconds())
+		return time.Since(u.begin) < o.Limit
+	})
+	end := u.freeze()
+	u.finish(end, r)
+	if err != nil {
+		return err
+	}
+	r.Complete, r.Seconds = true, end.Sub(u.begin).Seconds()
+	r.DeliveredBytes = int64(len(r.latencies)) * int64(b.cfg.MessageBytes)
+	r.MBPerS = float64(r.DeliveredBytes) / 1e6 / r.Seconds
+	r.MedianSeconds = stats.Median(r.latencies)
+	return nil
 }
 
 func (l *lane) dial(ctx context.Context) (transport.Channel, error) {

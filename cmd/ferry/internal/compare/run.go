@@ -160,7 +160,7 @@ func (u *usage) finish(end time.Time, r *run) {
 	seconds := end.Sub(u.begin).Seconds()
 	r.CPUSeconds = cpuSeconds() - u.cpu
 	r.PeakRSSBytes = peakMemory()
-	if busy := busySeconds(); busy > 0 && seconds > 0 {
+	if busy := busySeconds(); busy > 0 && seconds > 0.1 { // the system counts in steps of 10 ms
 		r.outside = max(0, (busy-u.busy-r.CPUSeconds)/seconds)
 	}
 	r.idle = -1

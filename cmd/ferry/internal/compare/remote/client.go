@@ -1,6 +1,7 @@
 package remote
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -107,4 +108,31 @@ func Down(ctx context.Context, ch transport.Channel, o Options, w io.WriterAt, s
 	}
 	_, err := chunker.ReceiveFile(ctx, ch, w, nil)
 	return err
+}
+
+// Talk sends a request again and again, waits for each answer of so many bytes,
+// at least MinAnswer, and calls each with the time in between until that returns
+// false. An answer other than the server's own is an error.
+func Talk(ctx context.Context, ch transport.Channel, o Options, request []byte, size int, each func(time.Duration) bool) error {
+	if err := ask(ctx, ch, o, talk, int64(size)); err != nil {
+		return err
+	}
+	want := answer(request, size)
+	for {
+		begin := time.Now()
+		if err := ch.Send(request); err != nil {
+			return refused(err)
+		}
+		m, err := ch.Receive(ctx)
+		if err != nil {
+			return refused(err)
+		}
+		took := time.Since(begin)
+		if !bytes.Equal(m.Data, want) {
+			return fmt.Errorf("%w: an answer of %d bytes, not the one of %d bytes", errProtocol, len(m.Data), size)
+		}
+		if !each(took) {
+			return nil
+		}
+	}
 }

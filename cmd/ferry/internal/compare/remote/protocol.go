@@ -13,6 +13,8 @@ import (
 	chacha "math/rand/v2"
 	"time"
 
+	"lukechampine.com/blake3"
+
 	"github.com/chunkferry/chunkferry/transport"
 )
 
@@ -31,7 +33,20 @@ const (
 	echo = "echo"
 	take = "take"
 	give = "give"
+	talk = "talk"
 )
+
+// MinAnswer is the least that an answer has, in bytes: the hash of its request.
+const MinAnswer = 32
+
+// answer is what the server answers to a request: its BLAKE3 hash, and then
+// Content up to size bytes.
+func answer(request []byte, size int) []byte {
+	hash := blake3.Sum256(request)
+	out := make([]byte, size)
+	_, _ = io.ReadFull(Content(), out[copy(out, hash[:]):]) // never fails
+	return out
+}
 
 // ErrRefused: the server does not take part.
 var ErrRefused = errors.New("compare: the server does not take part: it must run as 'ferry serve --allow-compare', and the URL must have its token")

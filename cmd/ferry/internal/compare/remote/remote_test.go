@@ -84,6 +84,46 @@ func TestRTT(t *testing.T) {
 	}
 }
 
+// Answers of every size carry the hash of what arrived at the server.
+func TestTalk(t *testing.T) {
+	for _, size := range []int{MinAnswer, 64, 60000} {
+		n := 0
+		err := Talk(t.Context(), serve(t, nil), Options{Token: "right"}, content(1000), size, func(d time.Duration) bool {
+			n++
+			return n < 5
+		})
+		if err != nil || n != 5 {
+			t.Errorf("%d bytes: %d answers, %v", size, n, err)
+		}
+	}
+	for _, size := range []int{0, MinAnswer - 1, MaxChunk + 1} {
+		err := Talk(t.Context(), serve(t, nil), Options{Token: "right"}, nil, size, func(time.Duration) bool { return false })
+		if !errors.Is(err, ErrRefused) {
+			t.Errorf("%d bytes: %v, want ErrRefused", size, err)
+		}
+	}
+}
+
+// A request that changes on its way is noticed.
+func TestTalkNoticesOtherContent(t *testing.T) {
+	near := serve(t, func(ch transport.Channel) transport.Channel { return &flipping{ch} })
+	err := Talk(t.Context(), near, Options{Token: "right"}, content(1000), 64, func(time.Duration) bool { return false })
+	if !errors.Is(err, errProtocol) {
+		t.Errorf("%v, want %v", err, errProtocol)
+	}
+}
+
+// flipping changes a bit of every binary message on its way in.
+type flipping struct{ transport.Channel }
+
+func (f *flipping) Receive(ctx context.Context) (transport.Message, error) {
+	m, err := f.Channel.Receive(ctx)
+	if err == nil && !m.Text {
+		m.Data[len(m.Data)/2] ^= 1
+	}
+	return m, err
+}
+
 // What is not allowed ends the channel, and the client says what to do.
 func TestRefuses(t *testing.T) {
 	for name, o := range map[string]Options{

@@ -72,6 +72,7 @@ func (s *Server) serve(ctx context.Context, ch transport.Channel) error {
 	case !hmac.Equal([]byte(r.Proof), []byte(proof(s.token, nonce))):
 		return errors.New("compare: wrong token")
 	case r.Bytes < 0 || r.Bytes > MaxBytes || r.Milliseconds < 0 || limit > MaxDuration,
+		r.Do == talk && (r.Bytes < MinAnswer || r.Bytes > MaxChunk),
 		r.ChunkSize < 0 || r.ChunkSize > MaxChunk, r.HighWater < 0 || r.HighWater > 64<<20:
 		return errors.New("compare: a request beyond the limits")
 	}
@@ -81,6 +82,8 @@ func (s *Server) serve(ctx context.Context, ch transport.Channel) error {
 	switch r.Do {
 	case echo:
 		return s.echo(ctx, ch)
+	case talk:
+		return s.talk(ctx, ch, int(r.Bytes))
 	case take:
 		return s.take(ctx, ch, limit)
 	case give:
@@ -93,6 +96,26 @@ func (s *Server) serve(ctx context.Context, ch transport.Channel) error {
 		return up.Upload(ctx)
 	default:
 		return errProtocol
+	}
+}
+
+// talk answers messages until the client ends the channel.
+func (s *Server) talk(ctx context.Context, ch transport.Channel, size int) error {
+	for {
+		waiting, cancel := context.WithTimeout(ctx, patience)
+		m, err := ch.Receive(waiting)
+		cancel()
+		switch {
+		case errors.Is(err, io.EOF):
+			return nil
+		case err != nil:
+			return err
+		case m.Text:
+			return errProtocol
+		}
+		if err := ch.Send(answer(m.Data, size)); err != nil {
+			return err
+		}
 	}
 }
 
