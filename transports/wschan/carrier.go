@@ -68,9 +68,9 @@ func (c *carrier[M]) WriteMessage(buf []byte, text bool) error {
 		typ = opText
 	}
 	if c.stream != nil {
-		c.stream.expect(len(buf))
+		c.stream.expect(buf)
 	}
-	err := c.conn.Write(forever, typ, buf)
+	err := c.conn.Write(forever, typ, buf[maxHeader:])
 	if err != nil && c.gone.Load() {
 		return transport.ErrPeerGone
 	}

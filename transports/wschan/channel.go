@@ -66,6 +66,7 @@ func newChannel[M ~int](c *carrier[M], opts Options) *Channel {
 // owned makes a channel of a connection that this package has made, with all
 // that is known about it.
 func owned(conn *websocket.Conn, socket net.Conn, s *stream, p *pings, opts Options) *Channel {
+	s.records = recordsOf(socket)
 	p.pong = func(payload []byte) error { return conn.Write(forever, opPong, payload) }
 	return newChannel(&carrier[websocket.MessageType]{
 		conn: conn, code: closeCode, pings: p, stream: s, tcp: tcpOf(socket),

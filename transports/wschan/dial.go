@@ -107,6 +107,7 @@ func (o *Options) client() (*http.Client, error) {
 	}
 	return &http.Client{Transport: &http.Transport{
 		Proxy:             http.ProxyFromEnvironment,
+		DialContext:       dialRecords,
 		TLSClientConfig:   config,
 		DisableKeepAlives: true,
 	}}, nil

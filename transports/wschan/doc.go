@@ -80,6 +80,7 @@
 // insists on pongs will give up on a reader that does not read.
 //
 // The masks that a client must put on its messages (RFC 6455, section 5.3) cost
-// a copy. The library writes them 4 KiB at a time; here a message leaves in
-// writes of up to 64 KiB.
+// a copy. The library writes them 4 KiB at a time, and TLS 16 KiB at a time; here
+// a message leaves in writes of at least 64 KiB, or whole. An application that
+// serves wss itself has the latter with [NewTLSListener].
 package wschan

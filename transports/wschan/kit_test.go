@@ -34,7 +34,7 @@ func TestConformance(t *testing.T) {
 		opts *transporttest.Options
 	}{
 		{"ws", plain, &transporttest.Options{Cut: CutPair, Many: ManyPair}},
-		{"wss", secure, nil},
+		{"wss", secure, &transporttest.Options{Cut: CutPair, Many: ManyPair}},
 		{"new", newPair, nil},
 	} {
 		t.Run(tt.name, func(t *testing.T) { transporttest.Run(t, tt.pair, tt.opts) })

@@ -108,7 +108,7 @@ func Listen(addr string, o *Options) (*Listener, error) {
 	}
 	scheme, listener := "ws", net.Listener(gate)
 	if config != nil {
-		scheme, listener = "wss", tls.NewListener(gate, config)
+		scheme, listener = "wss", NewTLSListener(gate, config)
 		if len(config.Certificates) > 0 {
 			l.pin = pinned.Pin(config.Certificates[0])
 		}

@@ -126,6 +126,7 @@ func (o Options) config(deadPeer time.Duration) pump.Config {
 			Buffered:       transport.ReleaseKernel,
 			DeadPeer:       deadPeer,
 		},
+		Headroom:     maxHeader,
 		CloseTimeout: o.CloseTimeout,
 	}
 }

@@ -2,6 +2,8 @@ package wschan
 
 import (
 	"bufio"
+	"cmp"
+	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -9,21 +11,26 @@ import (
 )
 
 // gatherSize is how much of a message is handed to the kernel (or to TLS) at
-// once.
+// once, at least.
 const gatherSize = 64 << 10
+
+// maxHeader is the longest header of a frame, RFC 6455, section 5.2: two bytes,
+// a length of eight and a mask of four.
+const maxHeader = 14
 
 // stream is the byte stream under a WebSocket. It gathers the many small writes
 // that the library makes of one message, and remembers that the stream has
 // ended.
 type stream struct {
 	io.ReadWriteCloser
-	masked bool  // frames are a client's
-	ended  error // what Read has met; the reader's
+	masked  bool     // frames are a client's
+	records *records // what is below TLS, nil if unknown
+	ended   error    // what Read has met; the reader's
 
-	mu   sync.Mutex // guards the fields below
-	next int        // bytes of the data frame that is expected
-	left int        // bytes of it that have not been written
-	held []byte
+	mu    sync.Mutex // guards the fields below
+	frame []byte     // where the data frame that is expected is gathered, nil if none
+	come  int        // bytes of it that the library has written
+	gone  int        // bytes of it that were passed on
 }
 
 // Read passes what comes with an error first, and then the error.
@@ -42,10 +49,12 @@ func (s *stream) Read(p []byte) (int, error) {
 // broken reports whether something was read for and did not come.
 func (s *stream) broken() bool { return s.ended != nil }
 
-// expect announces a message of size bytes, unfragmented: Write holds its bytes
-// back and lets them go with the last one.
-func (s *stream) expect(size int) {
-	header := 2
+// expect announces a message, unfragmented, in buf behind maxHeader bytes of
+// room. The frame is made in that place: what the library writes is either what
+// is there already, or its masked form. buf is the stream's until the message
+// is written.
+func (s *stream) expect(buf []byte) {
+	size, header := len(buf)-maxHeader, 2
 	switch {
 	case size >= 1<<16:
 		header += 8
@@ -57,8 +66,7 @@ func (s *stream) expect(size int) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.next = header + size
-	s.left = s.next
+	s.frame, s.come, s.gone = buf[maxHeader-header:], 0, 0
 }
 
 // Write is called by the library, frame after frame. A control frame, which is
@@ -67,36 +75,40 @@ func (s *stream) expect(size int) {
 func (s *stream) Write(p []byte) (int, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.left == 0 || s.left == s.next && isControl(p) {
+	if s.frame == nil || len(p) == 0 || s.come == 0 && isControl(p) {
 		return s.ReadWriteCloser.Write(p)
 	}
-	s.left = max(0, s.left-len(p))
-	if len(s.held)+len(p) > gatherSize {
-		if err := s.writeHeld(); err != nil {
-			return 0, err
-		}
-		if len(p) >= gatherSize {
-			return s.ReadWriteCloser.Write(p)
-		}
+	if len(p) > len(s.frame)-s.come {
+		return 0, errFrame
 	}
-	if s.held == nil {
-		s.held = make([]byte, 0, gatherSize)
+	if place := s.frame[s.come:]; &place[0] != &p[0] {
+		copy(place, p)
 	}
-	s.held = append(s.held, p...)
-	if s.left > 0 {
+	s.come += len(p)
+	if s.come < len(s.frame) && s.come-s.gone < gatherSize {
 		return len(p), nil
 	}
-	return len(p), s.writeHeld()
+	err := s.passOn(s.frame[s.gone:s.come])
+	s.gone = s.come
+	if s.come == len(s.frame) {
+		s.frame = nil
+	}
+	return len(p), err
 }
 
-func (s *stream) writeHeld() error {
-	if len(s.held) == 0 {
-		return nil
+func (s *stream) passOn(p []byte) error {
+	if s.records != nil {
+		s.records.hold()
 	}
-	_, err := s.ReadWriteCloser.Write(s.held)
-	s.held = s.held[:0]
+	_, err := s.ReadWriteCloser.Write(p)
+	if s.records != nil {
+		err = cmp.Or(err, s.records.release())
+	}
 	return err
 }
+
+// errFrame means that the library has not made one frame of a message.
+var errFrame = errors.New("wschan: more was written than the frame of a message")
 
 func isControl(frame []byte) bool { return len(frame) > 0 && frame[0]&0x0F >= opClose }
 

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/chunkferry/chunkferry/transport"
+	"github.com/chunkferry/chunkferry/transports/pinned"
 )
 
 // counted is a connection that counts the calls of Write.
@@ -32,27 +33,49 @@ func (l countedListener) Accept() (net.Conn, error) {
 }
 
 // The library writes a client's message 4 KiB at a time, a server's in two
-// pieces.
+// pieces, and TLS whatever it is given 16 KiB at a time.
 func TestMessageLeavesInOneWrite(t *testing.T) {
+	for name, secure := range map[string]bool{"ws": false, "wss": true} {
+		t.Run(name, func(t *testing.T) { leavesInOneWrite(t, secure) })
+	}
+}
+
+func leavesInOneWrite(t *testing.T, secure bool) {
 	var up, down atomic.Int64
-	l, err := NewHandler(nil)
+	opts := Options{Secure: secure}
+	l, err := NewHandler(&opts)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer l.Close()
+	config, err := opts.serverTLS()
+	if err != nil {
+		t.Fatal(err)
+	}
 	socket, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
+	scheme, listener := "ws", net.Listener(countedListener{socket, &down})
+	client := http.Transport{DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
+		conn, err := new(net.Dialer).DialContext(ctx, network, addr)
+		return counted{conn, &up}, err
+	}}
+	if secure {
+		scheme, listener = "wss", NewTLSListener(listener, config)
+		if client.TLSClientConfig, err = pinned.Client(pinned.Pin(config.Certificates[0])); err != nil {
+			t.Fatal(err)
+		}
+		dial := client.DialContext
+		client.DialContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
+			conn, err := dial(ctx, network, addr)
+			return &records{Conn: conn}, err
+		}
+	}
 	server := &http.Server{Handler: l}
-	go server.Serve(countedListener{socket, &down})
+	go server.Serve(listener)
 	defer server.Close()
-	a := dial(t, "ws://"+socket.Addr().String(), &Options{Client: &http.Client{Transport: &http.Transport{
-		DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
-			conn, err := new(net.Dialer).DialContext(ctx, network, addr)
-			return counted{conn, &up}, err
-		},
-	}}})
+	a := dial(t, scheme+"://"+socket.Addr().String(), &Options{Client: &http.Client{Transport: &client}})
 	b := accept(t, l)
 
 	for _, way := range []struct {
@@ -93,7 +116,7 @@ func (r *recorder) Write(p []byte) (int, error) {
 func TestControlFrameIsNotHeldBack(t *testing.T) {
 	var r recorder
 	s := &stream{ReadWriteCloser: &r}
-	s.expect(3)
+	s.expect(append(make([]byte, maxHeader), "abc"...))
 	s.Write([]byte{fin | opClose, 0})
 	if string(r.got) != "\x88\x00" {
 		t.Errorf("a control frame before the message: %x", r.got)

@@ -87,7 +87,7 @@ func Listen(addr string, cert tls.Certificate, plain bool) (h *Hub, err error) {
 		ErrorLog:          log.New(io.Discard, "", 0),
 	}
 	if !plain {
-		listener = tls.NewListener(listener, &tls.Config{Certificates: []tls.Certificate{h.cert}, NextProtos: []string{"http/1.1"}})
+		listener = wschan.NewTLSListener(listener, &tls.Config{Certificates: []tls.Certificate{h.cert}, NextProtos: []string{"http/1.1"}})
 	}
 	h.running.Go(func() { h.server.Serve(listener) })
 	return h, nil
