@@ -102,6 +102,11 @@ func honest(t *testing.T, r *result.Report) {
 		if rate > 0 && slices.Max(res.Rates) > float64(rate)/8e6 {
 			t.Errorf("%s %s on %s: %v MB/s over %d bit/s", res.Transport, res.Direction, res.Link, res.Rates, rate)
 		}
+		for _, c := range res.Ceilings {
+			if res.MBPerS > c.MBPerS {
+				t.Errorf("%s %s on %s: %.3f MB/s above the ceiling %s of %.3f", res.Transport, res.Direction, res.Link, res.MBPerS, c.Name, c.MBPerS)
+			}
+		}
 		if l.Kind != "loopback" && res.WireOverPayload < 1 {
 			t.Errorf("%s %s on %s: %.3f bytes on the wire for each delivered", res.Transport, res.Direction, res.Link, res.WireOverPayload)
 		}

@@ -15,13 +15,14 @@ import (
 const (
 	fullLink     = 0.90 // of the link's rate, by packets in the second half of a run
 	lateFull     = 0.85 // of the link's ceiling: what a run that filled it from the beginning reaches
+	spedUp       = 0.95 // of the rate in the second half: what a run that was slower at first does not reach
 	fullWindow   = 0.75 // of window over round trip
 	fullRefilled = 0.50 // the same of a window that is drained to a quarter before it is refilled
 	fullCPU      = 0.85 // of all processors
 	stillGrowing = 1.25 // the last quarter of a run over the one before
 	growingTrips = 100  // round trips after which no slow start lasts
 	mostlyIdle   = 0.5  // of the time, the sender had nothing buffered
-	wasteful     = 1.35 // bytes on the wire for each delivered: more than headers and repair of losses
+	wasteful     = 1.35 // bytes carried for each delivered: more than headers and repair of losses
 )
 
 // limit says what keeps the row from being faster.
@@ -49,11 +50,16 @@ func (l *lane) limit(cfg Config, res result.Result) *result.Limit {
 		return l.full(res, share)
 	}
 	for _, c := range res.Ceilings {
-		if w := l.runs[0].window; c.Name == result.LimitWindow && l.steady() >= fullness(w)*c.MBPerS {
-			return &result.Limit{Name: result.LimitWindow, Why: c.Why, Setting: fmt.Sprintf(w.Setting, l.enough(w.Bytes))}
+		if c.Name == result.LimitWindow && l.steady() >= fullness(l.runs[0].window)*c.MBPerS {
+			return l.window(c.Why)
 		}
 	}
 	return l.reacting(res)
+}
+
+func (l *lane) window(why string) *result.Limit {
+	w := l.runs[0].window
+	return &result.Limit{Name: result.LimitWindow, Why: why, Setting: fmt.Sprintf(w.Setting, l.enough(w.Bytes))}
 }
 
 // processor is the limit where the machine has no more to give.
@@ -84,11 +90,11 @@ func (l *lane) full(res result.Result, share float64) *result.Limit {
 	case res.WireOverPayload >= wasteful:
 		return &result.Limit{
 			Name: result.LimitCongestion,
-			Why: fmt.Sprintf("packets fill the link, but %.1f bytes are sent for each one delivered: the sender overruns the queue and repeats more than was lost (%d packets found it full)",
+			Why: fmt.Sprintf("packets fill the link, but %.1f bytes are carried for each one delivered: the sender overran the queue (%d packets found it full), and what follows a lost packet waits for it, or is sent twice",
 				res.WireOverPayload, l.dropped().DroppedQueue),
 			Setting: l.lessUnderWay(res.HighWater),
 		}
-	case share < lateFull && res.MBPerS < lateFull*l.steady() && res.Seconds < growingTrips*l.point.rtt().Seconds():
+	case share < lateFull && res.MBPerS < spedUp*l.steady() && res.Seconds < growingTrips*l.point.rtt().Seconds():
 		return &result.Limit{
 			Name: result.LimitSlowStart,
 			Why: fmt.Sprintf("packets fill %s in the second half of the run, at %.3g MB/s; before that, the connection was still speeding up",
@@ -150,10 +156,13 @@ func (l *lane) reacting(res result.Result) *result.Limit {
 			Setting: "a faster source, a higher --high-water or larger --chunk-size",
 		}
 	}
-	steady := l.steady()
-	why := fmt.Sprintf("congestion control keeps too little under way, about %s where the link holds %s, without a loss or a full queue%s",
-		size.Bytes(steady*1e6*l.point.spec.RTT().Seconds()), size.Bytes(l.bdp()), used)
-	if l.point.direction(l.dir).Jitter > 0 {
+	under := fmt.Sprintf("about %s are under way where the link holds %s", size.Bytes(l.steady()*1e6*l.point.rtt().Seconds()), size.Bytes(l.bdp()))
+	if w := l.runs[0].window; w.Refilled && w.Bytes < 2*l.bdp() {
+		return l.window(fmt.Sprintf("%s, without a loss or a full queue%s: at %s, %s, the sender waits until a quarter of them is left",
+			under, used, size.Bytes(w.Bytes), w.Is))
+	}
+	why := fmt.Sprintf("congestion control is timid: %s, without a loss or a full queue%s", under, used)
+	if l.point.direction(l.dir).Jitter > 0 && !l.runs[0].window.Refilled {
 		why += ". It takes the jitter of the delay for a queue that fills, and stops speeding up (hybrid slow start)"
 	}
 	return &result.Limit{

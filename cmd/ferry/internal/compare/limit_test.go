@@ -52,6 +52,15 @@ func TestLimit(t *testing.T) {
 			"queue", emulated("rtt=50ms,rate=100mbit,queue=10ms"),
 			run{linkUse: 0.7, growth: 1, Run: result.Run{Throughput: steady, Wire: &result.Wire{Packets: 1000, DroppedQueue: 3}}}, result.LimitCongestion, "",
 		},
+		{
+			"full at last", emulated("rtt=80ms,rate=100mbit"),
+			run{linkUse: 0.97, growth: 1, Run: result.Run{Throughput: []float64{1, 2, 4, 9, 12, 12, 12, 12}}}, result.LimitSlowStart, result.MarkSlowStart,
+		},
+		{
+			"a mark that is refilled", emulated("rtt=400ms,rate=1gbit"),
+			run{linkUse: 0.1, growth: 1, window: carrier.Window{Bytes: 16 << 20, Is: "a mark", Setting: "%s of it", Refilled: true}, Run: result.Run{Throughput: steady}}, result.LimitWindow, "",
+		},
+		{"timid", emulated("rtt=70ms,jitter=10ms,rate=200mbit"), run{linkUse: 0.4, growth: 1, Run: result.Run{Throughput: steady}}, result.LimitCongestion, ""},
 		{"nothing to send", emulated("rtt=1ms,rate=100mbit"), run{linkUse: 0.2, idle: 0.9, Run: result.Run{Throughput: steady}}, result.LimitApplication, ""},
 		{
 			"emulator", emulated("rtt=10ms,rate=1gbit"),
