@@ -86,7 +86,7 @@ func (f *compareFlags) config(cmd *cobra.Command) (compare.Config, error) {
 			l.Only = encrypted
 		}
 		if !l.Emulated && newcomer && cfg.Mode == result.Bulk {
-			l.RunTime = time.Second // a slow transport must not use up the minute
+			l.RunTime = time.Second / 2 // a slow transport must not use up the minute
 		}
 	}
 	baselines := f.baselines && (given("baselines") || len(f.links) > 0)

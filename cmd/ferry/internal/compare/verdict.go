@@ -13,6 +13,10 @@ import (
 // significance is the p-value from which on two samples differ.
 const significance = 0.05
 
+// alike is up to which ratio of medians two transports that no test tells apart
+// are called a tie. Beyond it, the test only says that the runs differ too much.
+const alike = 1.25
+
 // place is where rows compete with each other.
 type place struct{ link, value string }
 
@@ -193,12 +197,18 @@ func verdictAt(r *result.Report, at place, ranking []contender, smaller bool) (t
 		return text, best.name
 	}
 	tied := []string{best.name}
+	var rest, unsure []contender
 	for _, c := range ranking[1:] {
-		if _, tie := test(best.runs, c.runs); tie {
+		_, tie := test(best.runs, c.runs)
+		switch {
+		case tie && ratio(best, c) < alike:
 			tied = append(tied, c.name)
+		case tie:
+			unsure = append(unsure, c)
+		default:
+			rest = append(rest, c)
 		}
 	}
-	rest := slices.DeleteFunc(slices.Clone(ranking), func(c contender) bool { return slices.Contains(tied, c.name) })
 	word := "fastest"
 	if smaller {
 		word = "quickest"
@@ -208,8 +218,12 @@ func verdictAt(r *result.Report, at place, ranking []contender, smaller bool) (t
 	switch {
 	case few:
 		// No test can tell them apart: say what was seen, and what it is worth.
-		tied, rest = tied[:1], ranking[1:]
-		fmt.Fprintf(&s, "%s: %s was the %s, but %s cannot rule out chance (give it --runs 5)", where, best.name, word, plural(len(best.runs), "run"))
+		tied, rest, unsure = tied[:1], ranking[1:], nil
+		remedy := "--runs 5"
+		if len(best.runs) < r.Settings.Runs {
+			remedy = "more --max-time"
+		}
+		fmt.Fprintf(&s, "%s: %s was the %s, but %s cannot rule out chance (give it %s)", where, best.name, word, plural(len(best.runs), "run"), remedy)
 	case len(tied) > 1:
 		fmt.Fprintf(&s, "%s: %s tie as the %s, choose by something else", where, join(tied), word)
 	default:
@@ -220,9 +234,9 @@ func verdictAt(r *result.Report, at place, ranking []contender, smaller bool) (t
 		var parts []string
 		for _, c := range rest {
 			if smaller {
-				parts = append(parts, fmt.Sprintf("%s takes %s times as long", c.name, factor(c.figure/best.figure)))
+				parts = append(parts, fmt.Sprintf("%s takes %s times as long", c.name, factor(ratio(best, c))))
 			} else {
-				parts = append(parts, times(best.figure/c.figure)+" "+c.name)
+				parts = append(parts, times(ratio(best, c))+" "+c.name)
 			}
 		}
 		if smaller {
@@ -232,10 +246,18 @@ func verdictAt(r *result.Report, at place, ranking []contender, smaller bool) (t
 		}
 	}
 	s.WriteString(".")
+	for _, c := range unsure {
+		fmt.Fprintf(&s, " The runs of %s differ too much to rule out that it is as good; its median is %s times worse.", c.name, factor(ratio(best, c)))
+	}
 	if !smaller {
 		s.WriteString(limitSentence(best))
 	}
 	return s.String(), strings.Join(tied, " = ")
+}
+
+// ratio is how many times better one is than another, whatever is better.
+func ratio(best, other contender) float64 {
+	return max(best.figure/other.figure, other.figure/best.figure)
 }
 
 // bothWays are the figures of a transport in each direction.

@@ -38,6 +38,12 @@ func TestVerdict(t *testing.T) {
 			"wifi: ws and quic tie as the fastest, choose by something else: 310 MB/s up and 310 MB/s down, which is 103 times webrtc. What limits it is the link itself; to go faster: buy a faster one.",
 		},
 		{
+			"too wide to tell",
+			[][]result.Result{both("quic", 300, 300, 300, 300, 300), both("webrtc", 10, 20, 100, 310, 320)},
+			"wifi: choose quic, the fastest: 300 MB/s up and 300 MB/s down. The runs of webrtc differ too much to rule out that it is as good; its median is 3.00 times worse." +
+				" What limits it is the link itself; to go faster: buy a faster one.",
+		},
+		{
 			"too few runs",
 			[][]result.Result{both("ws", 880, 890, 900), both("quic", 290, 295, 300)},
 			"wifi: ws was the fastest, but 3 runs cannot rule out chance (give it --runs 5): 890 MB/s up and 890 MB/s down, which is 3.02 times quic. What limits it is the link itself; to go faster: buy a faster one.",
