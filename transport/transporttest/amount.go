@@ -72,7 +72,7 @@ func amountRange(ctx context.Context, e *env) error {
 			}
 			finished++
 		default:
-			pause(ctx, 0)
+			pause(ctx, 200*time.Microsecond)
 		}
 	}
 	return nil

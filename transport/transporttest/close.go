@@ -385,7 +385,7 @@ func closeWhileSending(ctx context.Context, e *env) error {
 		closed := make(chan error, 1)
 		go func() {
 			for accepted.Load() < int64(100*round+1) && ctx.Err() == nil {
-				pause(ctx, 0)
+				pause(ctx, 100*time.Microsecond)
 			}
 			closed <- a.Close()
 		}()

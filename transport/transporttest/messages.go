@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"strings"
+	"time"
 
 	"github.com/chunkferry/chunkferry/transport"
 )
@@ -121,7 +122,7 @@ func neverTwice(ctx context.Context, e *env) error {
 				if !errors.Is(err, transport.ErrBufferFull) {
 					return err
 				}
-				pause(ctx, 0)
+				pause(ctx, 100*time.Microsecond)
 			}
 		}
 		return ctx.Err()
