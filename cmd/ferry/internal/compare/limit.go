@@ -99,7 +99,7 @@ func (l *lane) full(res result.Result, share float64) *result.Limit {
 			Name: result.LimitSlowStart,
 			Why: fmt.Sprintf("packets fill %s in the second half of the run, at %.3g MB/s; before that, the connection was still speeding up",
 				rate, min(l.steady(), res.MBPerS/share)),
-			Setting: "a larger file or one connection for many (--run-time shows it)",
+			Setting: longer,
 		}
 	}
 	return &result.Limit{
@@ -109,10 +109,13 @@ func (l *lane) full(res result.Result, share float64) *result.Limit {
 	}
 }
 
+// longer is the advice against a start that takes a large part of a run.
+const longer = "a larger file or one connection for many (--run-time shows it)"
+
 func slowStart(growing float64, used string) *result.Limit {
 	return &result.Limit{
 		Name: result.LimitSlowStart, Why: fmt.Sprintf("the connection was still speeding up when the run ended, by %.0f %% in the last quarter%s", 100*(growing-1), used),
-		Setting: "a larger file or one connection for many (--run-time shows it)",
+		Setting: longer,
 	}
 }
 
@@ -154,6 +157,13 @@ func (l *lane) reacting(res result.Result) *result.Limit {
 		return &result.Limit{
 			Name: result.LimitApplication, Why: "the sender had nothing to send most of the time" + used,
 			Setting: "a faster source, a higher --high-water or larger --chunk-size",
+		}
+	}
+	if res.MBPerS < lateFull*l.steady() && res.Seconds < growingTrips*l.point.rtt().Seconds() {
+		return &result.Limit{
+			Name:    result.LimitSlowStart,
+			Why:     fmt.Sprintf("the second half of the run had %.3g MB/s; before that, the connection was still speeding up%s", l.steady(), used),
+			Setting: longer,
 		}
 	}
 	under := fmt.Sprintf("about %s are under way where the link holds %s", size.Bytes(l.steady()*1e6*l.point.rtt().Seconds()), size.Bytes(l.bdp()))

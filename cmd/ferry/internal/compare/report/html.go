@@ -90,7 +90,7 @@ func newPage(r *result.Report) pageView {
 	for _, link := range r.Links {
 		s := newLinkSection(r, link)
 		s.Plots = plots[link.Name]
-		if len(r.Links) == 1 && len(s.Verdicts) == 1 && s.Verdicts[0].Text == r.Verdict {
+		if len(r.Links) == 1 && len(r.Verdicts) == 1 { // it stands at the top
 			s.Verdicts = nil
 		}
 		p.Links = append(p.Links, s)

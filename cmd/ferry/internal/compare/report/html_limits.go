@@ -31,7 +31,7 @@ type piece struct {
 	Code bool
 }
 
-var option = regexp.MustCompile(`--[a-z][a-z-]*(?:[ =][0-9][0-9A-Za-z.]*)?`)
+var option = regexp.MustCompile(`--[a-z][a-z-]*(?:[ =](?:[0-9][0-9A-Za-z.]*|reno|bbr))?`)
 
 func pieces(s string) (out []piece) {
 	for s != "" {
@@ -110,7 +110,10 @@ func newDifference(r *result.Report, c result.Comparison) difference {
 		P:     digits(c.P),
 		Tie:   c.Tie,
 	}
-	if c.Tie {
+	switch {
+	case c.Tie && c.Ratio > 1.25:
+		d.Text = fmt.Sprintf("%s was %s times %s %s, but the runs differ too much, or are too few, to tell", c.Better, digits(c.Ratio), word, c.Worse)
+	case c.Tie:
 		d.Text = fmt.Sprintf("%s and %s tie: a factor of %s is within the noise", c.Better, c.Worse, digits(c.Ratio))
 	}
 	return d
