@@ -33,7 +33,8 @@ const (
 	chunkMost  = 128<<10 - chunker.FrameHeaderSize
 	chunkTime  = 60 * time.Millisecond
 	highFirst  = 512 << 10
-	highMost   = 16 << 20
+	highMost   = 16 << 20 // where the channel counts what is in flight
+	highQueue  = 1 << 20  // where the carrier has windows of its own below what is counted
 	highTime   = 250 * time.Millisecond
 )
 
@@ -42,6 +43,9 @@ const (
 func newWire(ch transport.Channel, wanted int) (*wire, error) {
 	p, declared := transport.PropertiesOf(ch)
 	w := &wire{ch: ch, mostHigh: highMost}
+	if p.Buffered == transport.ReleaseKernel || p.Buffered == transport.ReleasePacketized {
+		w.mostHigh = highQueue
+	}
 	if declared && p.MaxBuffered > 0 {
 		w.mostHigh = min(w.mostHigh, p.MaxBuffered)
 	}
