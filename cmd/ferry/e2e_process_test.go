@@ -50,6 +50,12 @@ func start(t *testing.T, home string, args ...string) *process {
 // startWith is start with a standard input.
 func startWith(t *testing.T, home string, stdin *os.File, args ...string) *process {
 	t.Helper()
+	return startIn(t, func(start func() error) error { return start() }, home, stdin, args...)
+}
+
+// startIn is startWith in a surrounding, such as a network namespace.
+func startIn(t *testing.T, in func(start func() error) error, home string, stdin *os.File, args ...string) *process {
+	t.Helper()
 	binary, err := ferryBinary()
 	if err != nil {
 		t.Fatal(err)
@@ -60,7 +66,7 @@ func startWith(t *testing.T, home string, stdin *os.File, args ...string) *proce
 	if stdin != nil {
 		p.cmd.Stdin = stdin
 	}
-	if err := p.cmd.Start(); err != nil {
+	if err := in(p.cmd.Start); err != nil {
 		t.Fatal(err)
 	}
 	go func() { // the only one that waits

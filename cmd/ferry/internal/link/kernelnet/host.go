@@ -136,6 +136,10 @@ func (h *Host) ListenPacket(port uint16) (net.PacketConn, error) {
 	return c, nil
 }
 
+// Run calls f on a thread inside the host's namespace. Processes that f starts
+// live there, with the kernel's default congestion control.
+func (h *Host) Run(f func() error) error { return h.namespace.run(f) }
+
 // own has the socket closed with the host at the latest.
 func (h *Host) own(socket io.Closer) error {
 	h.mu.Lock()
