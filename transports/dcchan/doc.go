@@ -92,5 +92,7 @@
 //   - A refused channel, beyond MaxChannels, opens and closes at once.
 //   - A connection ends when its peer ends it or vanishes; on the accepting side
 //     also after ConnectTimeout without channels.
+//   - Sockets are read and written in bulk where the system can (see package
+//     udp), which costs up to 192 KiB a socket.
 //   - ICE needs UDP. On loopback nothing else is needed, not even a network.
 package dcchan

@@ -86,8 +86,9 @@ type Options struct {
 
 	// PacketConn is a UDP socket that carries all connections, instead of
 	// sockets of pion's own choosing. It belongs to the handler, listener or
-	// connection that it is given to, and is closed with it. Default for
-	// Listen: a socket on the address it listens on; elsewhere nil.
+	// connection that it is given to, and is closed with it. A *net.UDPConn
+	// is read and written in bulk and is not for reading beside it (see
+	// package udp). Default for Listen: a socket on the address it listens on; elsewhere nil.
 	PacketConn net.PacketConn
 
 	// ConnectTimeout bounds, from the offer to the open connection, what a

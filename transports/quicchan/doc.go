@@ -104,5 +104,8 @@
 // slower at high rates; raise net.core.rmem_max and wmem_max, or silence it with
 // QUIC_GO_DISABLE_RECEIVE_BUFFER_WARNING=true in the environment.
 //
+// Sockets are read in bulk where the system can (see package udp), which costs
+// 64 KiB a socket.
+//
 // Congestion control is Reno's, paced, and not configurable.
 package quicchan

@@ -82,7 +82,9 @@ type Options struct {
 	// PacketConn is a UDP socket that Dial and Connect use instead of one of
 	// their own: of a network stack of the application's, or bound to an
 	// interface. It belongs to the connection and is closed with it, or when
-	// there is none. Serve takes a quic.Transport for the same. Default nil.
+	// there is none. A *net.UDPConn is read in bulk and is not for reading
+	// beside it (see package udp). Serve takes a quic.Transport for the same,
+	// which is the faster for a udp.Conn. Default nil.
 	PacketConn net.PacketConn
 
 	// HandshakeTimeout is what a peer may take without a word while shaking
