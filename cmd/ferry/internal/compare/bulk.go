@@ -92,8 +92,6 @@ func (b *bench) bulk(ctx context.Context, l *lane, n network, s *carrier.Session
 		return err
 	case !complete && err == nil:
 		return fmt.Errorf("%w: %d bytes of %d", ErrUnverified, r.DeliveredBytes, b.src.size)
-	case r.DeliveredBytes == 0 && b.src.size > 0:
-		return fmt.Errorf("%w: nothing delivered in %v", ErrStalled, end.Sub(u.begin).Round(time.Millisecond))
 	case errors.Is(err, errCut) && allSent && end.Sub(last) > l.patience():
 		return fmt.Errorf("%w: everything was sent, %d bytes of %d arrived and nothing more for %v",
 			ErrUnverified, r.DeliveredBytes, b.src.size, end.Sub(last).Round(time.Millisecond))
@@ -109,14 +107,13 @@ func (b *bench) bulk(ctx context.Context, l *lane, n network, s *carrier.Session
 // patience is how long a receiver may hear nothing after everything was sent.
 func (l *lane) patience() time.Duration { return max(500*time.Millisecond, 5*l.point.spec.RTT()) }
 
-// await returns nil when done is closed, errCut when limit is over (0: never),
+// await returns nil when done is closed, errCut when limit is over (0: never)
+// and something has been delivered,
 // ErrStalled when nothing has been delivered for too long, and ctx's cause.
 func (b *bench) await(ctx context.Context, done <-chan struct{}, rec *recorder, limit time.Duration) error {
 	var over <-chan time.Time
 	if limit > 0 {
-		t := time.NewTimer(time.Until(rec.begin.Add(limit)))
-		defer t.Stop()
-		over = t.C
+		over = time.After(time.Until(rec.begin.Add(limit)))
 	}
 	tick := time.NewTicker(b.cfg.Stall)
 	defer tick.Stop()
@@ -125,7 +122,10 @@ func (b *bench) await(ctx context.Context, done <-chan struct{}, rec *recorder, 
 		case <-done:
 			return nil
 		case <-over:
-			return errCut
+			if rec.delivered() > 0 {
+				return errCut
+			}
+			over = time.After(samplePeriod) // of a run without a byte, nothing could be said
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		case <-tick.C:

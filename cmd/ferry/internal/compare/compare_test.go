@@ -64,6 +64,23 @@ func TestRunVerifiesBothDirections(t *testing.T) {
 	}
 }
 
+// A run whose time is over before its first byte goes on until that.
+func TestRunWaitsForTheFirstByte(t *testing.T) {
+	late := carrier.Pairs("late", result.Transport, func(context.Context) (a, b transport.Channel, err error) {
+		a, b = memchan.New(&memchan.Options{Latency: 200 * time.Millisecond})
+		return a, b, nil
+	})
+	report, err := Run(t.Context(), Config{Carriers: []carrier.Carrier{late}, Path: file(t, 8<<20), Runs: 1, RunTime: 10 * time.Millisecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range report.Results {
+		if !r.Verified || r.DeliveredBytes == 0 || r.Seconds < 0.2 {
+			t.Errorf("%s: %d bytes in %v s, verified %v (%s)", r.Direction, r.DeliveredBytes, r.Seconds, r.Verified, r.Error)
+		}
+	}
+}
+
 // faulty does something to one message on its way in.
 type faulty struct {
 	transport.Channel

@@ -40,7 +40,8 @@ func (l *lane) limit(cfg Config, res result.Result) *result.Limit {
 			share = res.MBPerS / c.MBPerS
 		}
 	}
-	busy := res.CPUCores+l.outside() > fullCPU*cores && res.CPUCores > cores/2
+	crowded := res.CPUCores+l.outside() > fullCPU*cores
+	busy := crowded && res.CPUCores > cores/2
 	switch {
 	case l.point.line.Real != nil && !busy:
 		return l.path(res, cores)
@@ -48,6 +49,13 @@ func (l *lane) limit(cfg Config, res result.Result) *result.Limit {
 		return l.processor(res, cores) // on loopback nothing else is in the way
 	case res.LinkUse >= fullLink || share >= fullLink:
 		return l.full(res, share)
+	case crowded:
+		return &result.Limit{
+			Name: result.LimitCPU,
+			Why: fmt.Sprintf("other programs took %.1f of %.0f processors, and %.0f %% of the packets came late: the row says more of this machine than of the link",
+				l.outside(), cores, 100*l.late()),
+			Setting: "repeat it on a quiet machine",
+		}
 	}
 	for _, c := range res.Ceilings {
 		if c.Name == result.LimitWindow && l.steady() >= fullness(l.runs[0].window)*c.MBPerS {

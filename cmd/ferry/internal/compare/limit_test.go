@@ -30,6 +30,7 @@ func TestLimit(t *testing.T) {
 	}{
 		{"loopback", &point{line: Line{Name: "loopback"}}, run{}, result.LimitCPU, ""},
 		{"all processors", emulated("rtt=10ms,rate=1gbit"), run{Run: result.Run{CPUSeconds: cores}, linkUse: 0.5}, result.LimitCPU, result.MarkCPU},
+		{"others at work", emulated("rtt=10ms,rate=1gbit"), run{Run: result.Run{CPUSeconds: cores / 10}, outside: cores * 0.9, linkUse: 0.5}, result.LimitCPU, result.MarkBusy},
 		{"full link", emulated("rtt=10ms,rate=100mbit"), run{linkUse: 0.97}, result.LimitLink, ""},
 		{
 			"full link and lossy", emulated("rtt=10ms,rate=100mbit,loss=1%"),

@@ -3,6 +3,7 @@ package compare
 import (
 	"context"
 	"fmt"
+	"runtime"
 	"runtime/debug"
 	"time"
 
@@ -162,6 +163,7 @@ func (u *usage) finish(end time.Time, r *run) {
 	r.PeakRSSBytes = peakMemory()
 	if busy := busySeconds(); busy > 0 && seconds > 0.1 { // the system counts in steps of 10 ms
 		r.outside = max(0, (busy-u.busy-r.CPUSeconds)/seconds)
+		r.outside = min(r.outside, float64(runtime.GOMAXPROCS(0)))
 	}
 	r.idle = -1
 	if u.asked > 0 && r.props.Buffered != transport.ReleaseKernel { // what the kernel holds, nobody can see
