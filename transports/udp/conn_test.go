@@ -112,13 +112,15 @@ func TestPacketsKeepBoundsAndOrder(t *testing.T) {
 				t.Run(nt.name+"/"+name+"/"+reader, func(t *testing.T) {
 					a, b := listen(t, nt.network, nt.from), listen(t, nt.network, nt.at)
 					to := netip.AddrPortFrom(netip.MustParseAddr(nt.to), addrOf(b).Port())
-					go func() {
+					var writer sync.WaitGroup
+					defer writer.Wait()
+					writer.Go(func() {
 						for i, size := range sizes {
 							if n, err := a.WriteTo(packet(i, size), net.UDPAddrFromAddrPort(to)); n != size || err != nil {
 								t.Errorf("packet %d: wrote %d of %d: %v", i, n, size, err)
 							}
 						}
-					}()
+					})
 					patience(t, b)
 					p := make([]byte, 65536)
 					for i, size := range sizes {
