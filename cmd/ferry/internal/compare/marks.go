@@ -96,7 +96,7 @@ func doubts(lanes []*lane, rows []result.Result) []result.Mark {
 	if most := worst((*lane).emulation); most > muchEmulation {
 		doubt(result.MarkEmulator, "the machine was slow for the emulated link, which took up to %.1f of a processor: the link may be slower than it says", most)
 	} else {
-		doubt(result.MarkEmulator, "the machine was slow for the emulated link, and up to %.0f %% of the packets came over 1 ms late: the delay is a little longer than it says", 100*worst((*lane).late))
+		doubt(result.MarkEmulator, "the machine was slow for the emulated link, and up to %.0f %% of the packets came over 1 ms late: the link was worse than it says", 100*worst((*lane).late))
 	}
 	doubt(result.MarkCPU, "this machine was the limit, and not the link")
 	doubt(result.MarkFewRuns, "some runs are missing, as the time was up: give it more with --max-time")

@@ -88,7 +88,7 @@ func TestRTT(t *testing.T) {
 func TestTalk(t *testing.T) {
 	for _, size := range []int{MinAnswer, 64, 60000} {
 		n := 0
-		err := Talk(t.Context(), serve(t, nil), Options{Token: "right"}, content(1000), size, func(d time.Duration) bool {
+		err := Talk(t.Context(), serve(t, nil), Options{Token: "right"}, content(1000), size, func(time.Duration) bool {
 			n++
 			return n < 5
 		})
