@@ -19,7 +19,7 @@ func (t *transfer) finish(m *done) error {
 	case m.Size < t.extent, t.short && m.Size != t.extent:
 		return protocolError("done with %d bytes does not fit the blocks", m.Size)
 	case m.Size > t.srv.opts.MaxSize:
-		return fmt.Errorf("%w: MaxSize is %d bytes", ErrLimit, t.srv.opts.MaxSize)
+		return fmt.Errorf("%w: more than %d bytes", ErrLimit, t.srv.opts.MaxSize)
 	}
 	t.end = m
 	t.poke()
@@ -41,7 +41,7 @@ func (t *transfer) place(n uint32, size int) error {
 	case int64(size) > b, int64(size) < b && end < t.extent, t.short && end > t.extent:
 		return protocolError("block %d of %d bytes does not fit the others", n, size)
 	case end > t.srv.opts.MaxSize:
-		return fmt.Errorf("%w: MaxSize is %d bytes", ErrLimit, t.srv.opts.MaxSize)
+		return fmt.Errorf("%w: more than %d bytes", ErrLimit, t.srv.opts.MaxSize)
 	}
 	if end >= t.extent {
 		t.extent, t.short = end, t.short || total < 0 && int64(size) < b

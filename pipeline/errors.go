@@ -15,17 +15,17 @@ import (
 var (
 	// ErrUnauthorized: the access token is wrong or missing. Matches
 	// [fs.ErrPermission].
-	ErrUnauthorized = fmt.Errorf("pipeline: access token refused: %w", fs.ErrPermission)
+	ErrUnauthorized error = &meaning{"pipeline: access token refused", fs.ErrPermission}
 
 	// ErrVersion: the peers share no protocol version. Update one of them.
 	ErrVersion = errors.New("pipeline: no common protocol version")
 
 	// ErrExists: a final name is taken and must not be overwritten. Matches
 	// [fs.ErrExist].
-	ErrExists = fmt.Errorf("pipeline: name taken: %w", fs.ErrExist)
+	ErrExists error = &meaning{"pipeline: name taken", fs.ErrExist}
 
 	// ErrName: a name is not allowed at the receiver. Matches [fs.ErrInvalid].
-	ErrName = fmt.Errorf("pipeline: name not allowed: %w", fs.ErrInvalid)
+	ErrName error = &meaning{"pipeline: name not allowed", fs.ErrInvalid}
 
 	// ErrNoSpace: the receiver's storage is full. What arrived is kept; send
 	// again when there is room.
@@ -36,7 +36,7 @@ var (
 
 	// ErrReadOnly: the receiver may not write to its storage. What arrived is
 	// kept. Matches [fs.ErrPermission].
-	ErrReadOnly = fmt.Errorf("pipeline: storage of the receiver is read-only: %w", fs.ErrPermission)
+	ErrReadOnly error = &meaning{"pipeline: storage of the receiver is read-only", fs.ErrPermission}
 
 	// ErrLimit: the transfer exceeds a limit that the receiver has set. The
 	// text names the limit.
@@ -46,6 +46,15 @@ var (
 	// began. Send with Restart to replace what was sent of the old one.
 	ErrSourceChanged = errors.New("pipeline: source changed since the transfer began")
 )
+
+// meaning is a sentinel that matches a standard one without repeating its text.
+type meaning struct {
+	text string
+	err  error
+}
+
+func (m *meaning) Error() string { return m.text }
+func (m *meaning) Unwrap() error { return m.err }
 
 // EntryError says which file Err is about.
 type EntryError struct {
@@ -84,7 +93,7 @@ var (
 
 	// ErrIdle: the peer was silent for longer than it may be. Matches
 	// [os.ErrDeadlineExceeded].
-	ErrIdle = fmt.Errorf("pipeline: peer silent for too long: %w", os.ErrDeadlineExceeded)
+	ErrIdle error = &meaning{"pipeline: peer silent for too long", os.ErrDeadlineExceeded}
 
 	// ErrCorrupt: a block arrived damaged again and again, or the whole does
 	// not have the hash that its parts promised.
@@ -107,7 +116,7 @@ var (
 
 	// ErrUnfit: the channel declares itself unordered or unreliable, or takes
 	// messages too small to carry a chunk. Matches [errors.ErrUnsupported].
-	ErrUnfit = fmt.Errorf("pipeline: channel unfit for transfers: %w", errors.ErrUnsupported)
+	ErrUnfit error = &meaning{"pipeline: channel unfit for transfers", errors.ErrUnsupported}
 
 	// ErrInvalid: an argument or option makes no sense. Matches
 	// [fs.ErrInvalid].
@@ -238,6 +247,20 @@ func temporary(err error) bool {
 	for _, c := range codes {
 		if errors.Is(err, c.err) {
 			return c.temporary
+		}
+	}
+	return false
+}
+
+// permanent reports whether the receiver refuses err to everybody who does not
+// change anything.
+func permanent(err error) bool {
+	if _, ok := errors.AsType[*PeerError](err); ok {
+		return false // the sender's own word
+	}
+	for _, c := range codes {
+		if errors.Is(err, c.err) {
+			return !c.temporary
 		}
 	}
 	return false

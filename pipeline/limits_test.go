@@ -246,3 +246,30 @@ func TestBondAvoidsTheDead(t *testing.T) {
 		}
 	})
 }
+
+// TestRefused turns senders away before they have a transfer, and tells the
+// operator.
+func TestRefused(t *testing.T) {
+	for name, tt := range map[string]struct {
+		token string
+		want  error
+	}{
+		"size":  {"right", pipeline.ErrLimit},
+		"token": {"wrong", pipeline.ErrUnauthorized},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var notices notebook
+				d := newDock(t, &pipeline.ServerOptions{Token: "right", MaxSize: 9, Notify: notices.add})
+				_, err := pipeline.Send(t.Context(), []pipeline.Route{d.route("a", nil)}, blob("f", noise(10)), &pipeline.SendOptions{Token: tt.token})
+				if !errors.Is(err, tt.want) {
+					t.Errorf("Send returned %v", err)
+				}
+				synctest.Wait()
+				if n := notices.last(); n.Kind != pipeline.NoticeRefused || !errors.Is(n.Err, tt.want) || n.Transfer != nil {
+					t.Errorf("notice %+v", n)
+				}
+			})
+		})
+	}
+}

@@ -15,17 +15,28 @@ const (
 	NoticeSuspended NoticeKind = "suspended" // kept by the sink until its sender comes back
 	NoticeFailed    NoticeKind = "failed"    // for the reason Err; kept by the sink
 	NoticeCanceled  NoticeKind = "canceled"  // on purpose; Err is a [CancelError]
+	NoticeRefused   NoticeKind = "refused"   // before it was one: no Transfer; Err says why
 )
 
-// Notice is a change in the life of a transfer at the server.
+// Notice is a change in the life of a transfer at the server, or the refusal of
+// a sender for good.
 type Notice struct {
 	Kind     NoticeKind
-	Transfer *Manifest // do not change it
+	Transfer *Manifest // do not change it; nil for NoticeRefused
 	Peer     string    // see [WithPeer]
 	Held     int64     // bytes kept from an earlier attempt, for NoticeResumed
 	Receipt  *Receipt  // for NoticeCompleted
 	Err      error
 	Elapsed  time.Duration // since the transfer was opened
+}
+
+// refused reports a sender that was turned away and need not come back as it
+// is.
+func (s *Server) refused(v *session, err error) {
+	s.opts.Logger.Info("sender refused", "peer", v.peer, "err", err)
+	if s.opts.Notify != nil {
+		s.opts.Notify(Notice{Kind: NoticeRefused, Peer: v.peer, Err: err})
+	}
 }
 
 // notice counts, logs and reports what happened to t.

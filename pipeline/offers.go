@@ -15,11 +15,11 @@ func (v *session) offer(m *offer) error {
 	o := &v.srv.opts
 	switch {
 	case m.Size > o.MaxSize:
-		return fmt.Errorf("%w: MaxSize is %d bytes", ErrLimit, o.MaxSize)
+		return fmt.Errorf("%w: %d bytes, at most %d", ErrLimit, m.Size, o.MaxSize)
 	case m.Count > o.MaxFiles:
-		return fmt.Errorf("%w: MaxFiles is %d", ErrLimit, o.MaxFiles)
+		return fmt.Errorf("%w: %d files and directories, at most %d", ErrLimit, m.Count, o.MaxFiles)
 	case int64(m.BlockSize) > o.Window:
-		return fmt.Errorf("%w: blocks of at most %d bytes", ErrLimit, o.Window)
+		return fmt.Errorf("%w: blocks of %d bytes, at most %d", ErrLimit, m.BlockSize, o.Window)
 	}
 	first := m.Entries
 	m.Entries = nil

@@ -182,7 +182,9 @@ func (s *Server) Handle(ctx context.Context, ch transport.Channel) error {
 	v.limit = s.share(name)
 	err = v.run()
 	s.unshare(name)
-	s.leave(v, err)
+	if stranger := s.leave(v, err); stranger && permanent(err) {
+		s.refused(v, err)
+	}
 	v.farewell(err)
 	v.log().Info("channel closed", "err", err)
 	return err
@@ -204,12 +206,14 @@ func (s *Server) enter(v *session) error {
 	return nil
 }
 
-// leave uncounts it.
-func (s *Server) leave(v *session, err error) {
+// leave uncounts it, and reports whether it never asked for a transfer that
+// could begin.
+func (s *Server) leave(v *session, err error) (stranger bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.counters.Channels--
-	if s.strangers[v] {
+	stranger = s.strangers[v]
+	if stranger {
 		delete(s.strangers, v)
 		s.counters.Refused++
 	}
@@ -217,6 +221,7 @@ func (s *Server) leave(v *session, err error) {
 		s.counters.Unauthorized++
 	}
 	s.settle()
+	return stranger
 }
 
 // settle lets Shutdown go on when nothing is left. s.mu is held.

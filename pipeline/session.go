@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/hmac"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -226,6 +227,9 @@ func (v *session) announce(t *transfer, m *block) error {
 		return protocolError("block %d exceeds the credit of %d bytes", m.Block, v.credit)
 	}
 	buf, err := t.announce(m)
+	if errors.Is(err, ErrLimit) {
+		t.stop(err) // no other channel can do better
+	}
 	if err != nil {
 		return err
 	}

@@ -50,7 +50,7 @@ func TestE2EBlockedFromTheStart(t *testing.T) {
 		r.noUDP.Store(true)
 		begin := time.Now()
 		p := start(t, home, "send", "--json", "--transport", transport, file, through(url, addr, r.addr))
-			until(t, p, "first byte", func(e sendEvent) bool { return e.Acknowledged > 0 || e.Event == "complete" })
+		until(t, p, "first byte", func(e sendEvent) bool { return e.Acknowledged > 0 || e.Event == "complete" })
 		return time.Since(begin)
 	}
 	alone, raced := first("wss"), first("auto")

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -82,6 +83,11 @@ func (f *sendFlags) run(cmd *cobra.Command, paths []string, target string) error
 	if f.streams < 1 {
 		return misusef("--streams %d: at least one is needed", f.streams)
 	}
+	base := int64(memoryBase)
+	if slices.ContainsFunc(routes, func(r pipeline.Route) bool { return r.Name == "webrtc" }) {
+		base = memoryWebRTC
+	}
+	boundMemory(base + memorySender + int64(f.streams)*memoryQueue)
 	src, err := f.source(cmd, paths)
 	if err != nil {
 		return err

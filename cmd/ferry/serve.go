@@ -125,6 +125,7 @@ func (f *serveFlags) run(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
+	boundMemory(memoryWebRTC + memoryServer)
 	logger := f.logger(cmd.ErrOrStderr())
 	go cleanUp(ctx, sink, logger)
 	out := &serveOutput{w: cmd.OutOrStdout(), json: f.json, dir: f.dir}

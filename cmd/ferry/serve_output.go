@@ -56,10 +56,15 @@ func (o *serveOutput) listening(url string) {
 }
 
 func (o *serveOutput) notice(n pipeline.Notice) {
-	id := n.Transfer.ID[:8]
+	id := ""
+	if n.Transfer != nil {
+		id = n.Transfer.ID[:8]
+	}
 	if o.json {
 		e := serveEvent{Event: string(n.Kind), Transfer: id, Peer: n.Peer, Held: n.Held, Seconds: n.Elapsed.Seconds()}
-		e.Bytes = max(n.Transfer.Size, 0)
+		if n.Transfer != nil {
+			e.Bytes = max(n.Transfer.Size, 0)
+		}
 		if n.Receipt != nil {
 			e.Bytes = n.Receipt.Size
 			e.BLAKE3 = n.Receipt.Root.String()
@@ -83,6 +88,8 @@ func (o *serveOutput) notice(n pipeline.Notice) {
 			n.Elapsed.Round(time.Millisecond), float64(n.Receipt.Size)/1e6/n.Elapsed.Seconds(), n.Receipt.Root)
 	case pipeline.NoticeSuspended:
 		o.print("%s suspended: kept until its sender comes back\n", id)
+	case pipeline.NoticeRefused:
+		o.print("%s refused: %s\n", n.Peer, plain(n.Err))
 	case pipeline.NoticeFailed, pipeline.NoticeCanceled:
 		o.print("%s %s: %s\n", id, n.Kind, plain(n.Err))
 	}

@@ -171,6 +171,9 @@ func (t *store) WriteBlock(n uint32, data []byte, hash pipeline.Hash) error {
 	if !ok || len(data) > want || len(data) == 0 || t.m.Size >= 0 && len(data) != want {
 		return fmt.Errorf("pipeline: block %d of %d bytes is not one of the transfer", n, len(data))
 	}
+	if err := writable(t.sink.top); err != nil { // which files that are open do not feel
+		return classify(err)
+	}
 	if t.m.Size < 0 {
 		if err := t.grow(int64(n)*int64(t.m.BlockSize) + int64(len(data))); err != nil {
 			return classifyEntry(t.m.Entries[0].Path, err)
@@ -208,14 +211,10 @@ func (t *store) append(rec *record) error {
 
 // Sync implements [pipeline.Store]. Once it failed it fails always, because
 // the operating system may have dropped what was written: suspend and open
-// the transfer again, which reads everything. It also notices that the
-// directory became read-only, which files that are open do not feel.
+// the transfer again, which reads everything.
 func (t *store) Sync(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err
-	}
-	if err := writable(t.sink.top); err != nil {
-		return classify(err)
 	}
 	if err := t.files.sync(false); err != nil {
 		return classify(err)
