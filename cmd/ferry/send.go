@@ -96,7 +96,7 @@ func (f *sendFlags) run(cmd *cobra.Command, paths []string, target string) error
 	if err != nil {
 		fmt.Fprintf(cmd.ErrOrStderr(), "ferry: no key of this sender, so whoever knows the file can guess the transfer's id: %v\n", err)
 	}
-	show := f.display(cmd)
+	show := f.display(cmd, f.stdin(paths) && isTerminal(cmd.InOrStdin()))
 	result, err := pipeline.Send(cmd.Context(), routes, src, &pipeline.SendOptions{
 		Token:    addr.Token,
 		Key:      key,
@@ -162,13 +162,14 @@ func (f *sendFlags) hint(paths []string, err error) error {
 	return fmt.Errorf("%w\n  %s", err, hint)
 }
 
-func (f *sendFlags) display(cmd *cobra.Command) display {
+// display chooses how to show progress. What is typed leaves no room for a bar.
+func (f *sendFlags) display(cmd *cobra.Command, typed bool) display {
 	switch {
 	case f.json:
 		return newJSONDisplay(cmd.OutOrStdout())
 	case f.quiet:
 		return quietDisplay{}
-	case isTerminal(cmd.ErrOrStderr()):
+	case isTerminal(cmd.ErrOrStderr()) && !typed:
 		return newBarDisplay(cmd.ErrOrStderr())
 	default:
 		return newLineDisplay(cmd.ErrOrStderr())

@@ -66,7 +66,7 @@ func (quietDisplay) end()                       {}
 // barDisplay is a progress bar on a terminal.
 type barDisplay struct {
 	bars *mpb.Progress
-	bar  *mpb.Bar
+	bar  *mpb.Bar // from the first progress on
 
 	story narrator // of one goroutine at a time, as event promises
 
@@ -75,31 +75,34 @@ type barDisplay struct {
 }
 
 func newBarDisplay(w io.Writer) *barDisplay {
-	d := &barDisplay{bars: mpb.New(mpb.WithOutput(w), mpb.WithRefreshRate(100*time.Millisecond))}
-	d.bar = d.bars.AddBar(0,
+	return &barDisplay{bars: mpb.New(mpb.WithOutput(w), mpb.WithRefreshRate(100*time.Millisecond))}
+}
+
+// begin adds the bar; without a total there is nothing to fill and no end to
+// foresee.
+func (d *barDisplay) begin(total int64) {
+	speed := decor.EwmaSpeed(decor.SizeB1000(0), "% .1f", 30)
+	routes := decor.Any(func(decor.Statistics) string {
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		return "  " + d.routes
+	})
+	if total < 0 {
+		d.bar = d.bars.New(0, mpb.NopStyle(), mpb.PrependDecorators(decor.CurrentKibiByte("% .1f  "), speed, routes))
+		return
+	}
+	d.bar = d.bars.AddBar(total,
 		mpb.PrependDecorators(decor.CountersKibiByte("% .1f of % .1f")),
-		mpb.AppendDecorators(
-			decor.EwmaSpeed(decor.SizeB1000(0), "% .1f", 30),
-			decor.Name("  "),
-			decor.EwmaETA(decor.ET_STYLE_GO, 30),
-			decor.Any(func(decor.Statistics) string {
-				d.mu.Lock()
-				defer d.mu.Unlock()
-				return "  " + d.routes
-			}),
-		),
+		mpb.AppendDecorators(decor.Name(" "), speed, decor.Name("  "), decor.EwmaETA(decor.ET_STYLE_GO, 30), routes),
 	)
-	return d
 }
 
 func (d *barDisplay) progress(p pipeline.Progress) {
 	d.mu.Lock()
 	d.routes = strings.Join(slices.Compact(slices.Sorted(slices.Values(p.Routes))), "+")
 	d.mu.Unlock()
-	if p.Total >= 0 {
-		d.bar.SetTotal(p.Total, false)
-	} else {
-		d.bar.SetTotal(p.Read+1, false)
+	if d.bar == nil {
+		d.begin(p.Total)
 	}
 	d.bar.EwmaSetCurrent(p.Acknowledged, 100*time.Millisecond)
 }
@@ -111,7 +114,9 @@ func (d *barDisplay) event(e pipeline.Event) {
 }
 
 func (d *barDisplay) end() {
-	d.bar.Abort(true)
+	if d.bar != nil {
+		d.bar.Abort(true)
+	}
 	d.bars.Wait()
 }
 

@@ -11,7 +11,6 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/mdp/qrterminal/v3"
 	"github.com/spf13/cobra"
 
 	"github.com/chunkferry/chunkferry/cmd/ferry/internal/compare/remote"
@@ -160,7 +159,7 @@ func (f *serveFlags) run(cmd *cobra.Command) error {
 	addr := hub.Address{Host: f.reachable(h.Addr()), Plain: f.plain, Token: f.token, Pin: h.Pin()}
 	out.listening(addr.String())
 	if f.qr {
-		qrterminal.GenerateHalfBlock(addr.String(), qrterminal.L, cmd.ErrOrStderr())
+		printQR(cmd.ErrOrStderr(), addr.String())
 	}
 
 	comparisons := remote.NewServer(f.token)

@@ -1,12 +1,18 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
+	"os"
 	"path/filepath"
 	"sync"
 	"time"
+	"unicode/utf8"
+
+	"github.com/mdp/qrterminal/v3"
+	"golang.org/x/term"
 
 	"github.com/chunkferry/chunkferry/cmd/ferry/internal/size"
 	"github.com/chunkferry/chunkferry/pipeline"
@@ -93,6 +99,21 @@ func (o *serveOutput) notice(n pipeline.Notice) {
 	case pipeline.NoticeFailed, pipeline.NoticeCanceled:
 		o.print("%s %s: %s\n", id, n.Kind, plain(n.Err))
 	}
+}
+
+// printQR prints text as a QR code, unless the terminal would break its lines.
+func printQR(w io.Writer, text string) {
+	var code bytes.Buffer
+	qrterminal.GenerateHalfBlock(text, qrterminal.L, &code)
+	first, _, _ := bytes.Cut(code.Bytes(), []byte("\n"))
+	needed := utf8.RuneCount(first)
+	if f, ok := w.(*os.File); ok {
+		if columns, _, err := term.GetSize(int(f.Fd())); err == nil && columns < needed {
+			fmt.Fprintf(w, "The QR code needs %d columns; this terminal has %d.\n", needed, columns)
+			return
+		}
+	}
+	_, _ = w.Write(code.Bytes()) // nobody is left to tell
 }
 
 // contents names a transfer by its first path and counts the rest.

@@ -8,9 +8,10 @@ import (
 	"golang.org/x/term"
 )
 
-// isTerminal reports whether a person is likely to read w as it is written.
-func isTerminal(w io.Writer) bool {
-	f, ok := w.(*os.File)
+// isTerminal reports whether a person is likely to read what is written to a
+// stream, or to type what is read from it.
+func isTerminal(stream any) bool {
+	f, ok := stream.(*os.File)
 	return ok && term.IsTerminal(int(f.Fd()))
 }
 
