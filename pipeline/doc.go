@@ -28,8 +28,9 @@
 //
 // The sender holds at most SendOptions.MaxBuffered of content, the receiver
 // ServerOptions.MaxBuffered over all transfers, of which a channel gets at
-// most ServerOptions.Window. Besides content, both hold 32 bytes per block of
-// a transfer and its entries, and the channels their own buffers.
+// most ServerOptions.Window. Besides content, both hold about 40 bytes per block
+// of a transfer and 1 KiB per entry; a sender fills the queue of each channel
+// with 16 MiB at most. docs/transfers.md has the sum.
 //
 // # Security
 //
