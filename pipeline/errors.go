@@ -227,8 +227,8 @@ func report(err error) *failure {
 	if e, ok := errors.AsType[*EntryError](err); ok {
 		f.Path = clip(e.Path)
 	}
-	if e, ok := err.(*EntryError); ok {
-		err = e.Err // the message need not repeat the path
+	if e, ok := err.(*EntryError); ok { //nolint:errorlint // only an outermost path may go
+		err = e.Err // the message need not repeat it
 	}
 	if f.Code == "" {
 		f.Code = "internal"

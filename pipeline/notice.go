@@ -56,6 +56,7 @@ func (s *Server) notice(t *transfer, n Notice) {
 		s.counters.Failed++
 	case NoticeCanceled:
 		s.counters.Canceled++
+	case NoticeRefused: // counted as a channel
 	}
 	s.mu.Unlock()
 	s.opts.Logger.Info("transfer "+string(n.Kind), "id", t.manifest.ID, "peer", n.Peer,

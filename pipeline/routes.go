@@ -90,7 +90,7 @@ func (s *sending) connect(routes []Route) error {
 // storage takes more again, so it waits for that here.
 func (s *sending) hopeless(err error) bool {
 	if e, ok := errors.AsType[*PeerError](err); ok {
-		return !temporary(e) && !(s.layout.size < 0 && storage(e))
+		return !temporary(e) && (s.layout.size >= 0 || !storage(e))
 	}
 	return errors.Is(err, ErrProtocol) || errors.Is(err, ErrVersion) || errors.Is(err, ErrCorrupt)
 }

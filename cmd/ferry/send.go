@@ -193,8 +193,12 @@ func (f *sendFlags) report(cmd *cobra.Command, r *pipeline.Result) {
 		files = fmt.Sprintf(" in %d files", r.Files)
 	}
 	out := cmd.OutOrStdout()
-	fmt.Fprintf(out, "sent %s%s in %v, %.1f MB/s over %s, BLAKE3 %s\n", size.Bytes(r.Size), files,
-		r.Elapsed.Round(time.Millisecond), rate, strings.Join(r.Routes, " and "), r.Root)
+	if len(r.Routes) == 0 {
+		fmt.Fprintf(out, "%s%s had arrived before, BLAKE3 %s\n", size.Bytes(r.Size), files, r.Root)
+	} else {
+		fmt.Fprintf(out, "sent %s%s in %v, %.1f MB/s over %s, BLAKE3 %s\n", size.Bytes(r.Size), files,
+			r.Elapsed.Round(time.Millisecond), rate, strings.Join(r.Routes, " and "), r.Root)
+	}
 	for _, c := range r.Renamed {
 		fmt.Fprintf(out, "  %q is named %q there\n", c.Path, c.Name)
 	}

@@ -233,7 +233,7 @@ func TestLock(t *testing.T) {
 	dir := t.TempDir()
 	s := newSource(1, file{"a", 10})
 	st := open(t, newSink(t, dir, nil), s.m)
-	if _, err := newSink(t, dir, nil).Open(t.Context(), s.m, true); !errors.Is(err, dirsink.ErrBusy) {
+	if _, err := newSink(t, dir, nil).Open(t.Context(), s.m, true); !errors.Is(err, dirsink.ErrBusy) || pipeline.CodeOf(err) != "busy" {
 		t.Errorf("error %v, want ErrBusy", err)
 	}
 	if err := st.Suspend(); err != nil {
