@@ -62,7 +62,7 @@ func (c *Conn) next() ([]byte, error) {
 		if c.buf == nil {
 			c.buf = make([]byte, maxPacket)
 		}
-		n, oobn, _, from, err := c.UDPConn.ReadMsgUDPAddrPort(c.buf, c.oob[:])
+		n, oobn, _, from, err := c.ReadMsgUDPAddrPort(c.buf, c.oob[:])
 		if err != nil {
 			return nil, err
 		}
