@@ -27,6 +27,10 @@ func amountExact(ctx context.Context, e *env) error {
 			accepted += size
 			refused = 0
 		case errors.Is(err, transport.ErrBufferFull):
+			// Nothing is sent meanwhile, so the amount was at most what it was before.
+			if amount := accepted - released; amount+size <= p.MaxBuffered && p.Reliable {
+				return fmt.Errorf("ErrBufferFull for %d bytes although BufferedAmount was %d of at most %d", size, amount, p.MaxBuffered)
+			}
 			refused++
 			pause(ctx, 10*time.Millisecond)
 		default:
@@ -40,9 +44,6 @@ func amountExact(ctx context.Context, e *env) error {
 			return fmt.Errorf("BufferedAmount is %d after %d bytes were accepted, of which it had released %d", amount, accepted, released)
 		}
 		released = accepted - amount
-	}
-	if amount := a.BufferedAmount(); amount+size <= p.MaxBuffered && p.Reliable {
-		return fmt.Errorf("ErrBufferFull for %d bytes although BufferedAmount is %d of at most %d", size, amount, p.MaxBuffered)
 	}
 	return nil
 }
