@@ -32,7 +32,7 @@ type UploaderOptions struct {
 	// it has fallen to LowWater. HighWater is clipped to the channel's
 	// MaxBuffered. Defaults 4 MiB on channels that count bytes until they are
 	// acknowledged or do not say, 256 KiB on others, and at least two chunks;
-	// and a quarter of HighWater.
+	// and seven eighths of HighWater there, a quarter of it on others.
 	HighWater, LowWater int
 
 	// Progress is called after each chunk, by the goroutine that runs Upload,

@@ -258,7 +258,7 @@ func TestUploadMemchan(t *testing.T) {
 func TestUploadCancel(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWire(1000, math.MaxInt)
-		u := newUploader(t, w, pattern(1000_000), &chunker.UploaderOptions{ChunkSize: 992, HighWater: 5000})
+		u := newUploader(t, w, pattern(1000_000), &chunker.UploaderOptions{ChunkSize: 992, HighWater: 5000, LowWater: 1000})
 		ctx, cancel := context.WithTimeout(t.Context(), 2500*time.Millisecond)
 		defer cancel()
 		began := time.Now()
@@ -301,7 +301,7 @@ func TestUploadClosed(t *testing.T) {
 	t.Run("polled", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			w := newWire(1000, math.MaxInt)
-			u := newUploader(t, w, pattern(100_000), &chunker.UploaderOptions{ChunkSize: 992, HighWater: 5000})
+			u := newUploader(t, w, pattern(100_000), &chunker.UploaderOptions{ChunkSize: 992, HighWater: 5000, LowWater: 1000})
 			time.AfterFunc(1500*time.Millisecond, w.close)
 			began := time.Now()
 			wantChunkError(t, u.Upload(t.Context()), 5, transport.ErrClosed)

@@ -273,8 +273,9 @@ func (s *sending) open(ctx context.Context, r Route) (l *lane, err error) {
 	}
 }
 
-// leave ends the lane's channel: with the last word if the transfer is over,
-// at once if the channel is not worth waiting for.
+// leave ends the lane's channel: with a last word if the peer has to hear one,
+// at once if it knows that the transfer is over, or the channel is not worth
+// waiting for.
 func (l *lane) leave() {
 	cause := context.Cause(l.s.ctx)
 	if cause == nil {
@@ -284,8 +285,7 @@ func (l *lane) leave() {
 	_, told := errors.AsType[*PeerError](cause)
 	c, canceled := errors.AsType[*CancelError](cause)
 	switch {
-	case cause == errOver:
-	case told, canceled && c.ByPeer, errors.Is(cause, ErrUnreachable):
+	case cause == errOver, told, canceled && c.ByPeer, errors.Is(cause, ErrUnreachable):
 		end(l.wire.ch)
 		return
 	case CodeOf(cause) != "":

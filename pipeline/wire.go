@@ -22,6 +22,7 @@ type wire struct {
 	mostHigh  int          // bytes that the channel buffers at most
 	chunk     atomic.Int64 // payload bytes of a chunk
 	high      atomic.Int64 // bytes to buffer before waiting
+	inFlight  bool         // the channel counts what is not acknowledged
 	buf       []byte
 }
 
@@ -42,9 +43,9 @@ const (
 // default.
 func newWire(ch transport.Channel, wanted int) (*wire, error) {
 	p, declared := transport.PropertiesOf(ch)
-	w := &wire{ch: ch, mostHigh: highMost}
+	w := &wire{ch: ch, mostHigh: highMost, inFlight: true}
 	if p.Buffered == transport.ReleaseKernel || p.Buffered == transport.ReleasePacketized {
-		w.mostHigh = highQueue
+		w.mostHigh, w.inFlight = highQueue, false
 	}
 	if declared && p.MaxBuffered > 0 {
 		w.mostHigh = min(w.mostHigh, p.MaxBuffered)
@@ -65,8 +66,8 @@ func newWire(ch transport.Channel, wanted int) (*wire, error) {
 }
 
 // adapt fits chunk and queue to a path of so many bytes per second. Some
-// carriers count what is not acknowledged yet (WebRTC), so that half of the
-// queue, which is where sending resumes, must be more than a round trip.
+// carriers count what is not acknowledged yet (WebRTC), so that the queue must
+// be more than a round trip.
 func (w *wire) adapt(rate float64, rtt time.Duration) {
 	if rate <= 0 {
 		return
@@ -88,7 +89,7 @@ func (w *wire) frame(ctx context.Context, h chunker.FrameHeader, payload []byte)
 	w.buf = chunker.AppendFrame(w.buf[:0], h, payload)
 	high := int(w.high.Load())
 	if held := w.ch.BufferedAmount(); held > 0 && held+len(w.buf) > high {
-		if err := transport.Drain(ctx, w.ch, high/2); err != nil {
+		if err := transport.Drain(ctx, w.ch, min(w.low(high), max(0, high-len(w.buf)))); err != nil {
 			return err
 		}
 	}
@@ -96,6 +97,15 @@ func (w *wire) frame(ctx context.Context, h chunker.FrameHeader, payload []byte)
 		return err
 	}
 	return w.patiently(ctx, func() error { return w.ch.Send(w.buf) })
+}
+
+// low is where sending resumes. What has drained of bytes in flight is missing
+// on the way, so there it is little.
+func (w *wire) low(high int) int {
+	if w.inFlight {
+		return high - high/8
+	}
+	return high / 2
 }
 
 // patiently repeats send for as long as the channel's queue is full.

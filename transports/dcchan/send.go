@@ -53,10 +53,12 @@ func (c *Channel) book(size int, err error) error {
 
 // amount is the payload buffered. The caller holds the lock.
 func (c *Channel) amount() int {
-	if isClosed(c.over) {
-		return 0
+	buffered := 0
+	if !isClosed(c.over) {
+		buffered = c.outstanding()
 	}
-	return c.outstanding()
+	c.remember(buffered)
+	return buffered
 }
 
 // outstanding is the payload that the peer has not acknowledged, also when
@@ -76,9 +78,7 @@ func (c *Channel) BufferedAmount() int {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	buffered := c.amount()
-	c.remember(buffered)
-	return buffered
+	return c.amount()
 }
 
 // remember keeps what BufferedAmount answers for a moment. The caller holds the

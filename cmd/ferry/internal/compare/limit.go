@@ -17,7 +17,7 @@ const (
 	lateFull     = 0.85 // of the link's ceiling: what a run that filled it from the beginning reaches
 	spedUp       = 0.95 // of the rate in the second half: what a run that was slower at first does not reach
 	fullWindow   = 0.75 // of window over round trip
-	fullRefilled = 0.50 // the same of a window that is drained to a quarter before it is refilled
+	fullRefilled = 0.70 // the same of a window that is drained by an eighth before it is refilled
 	fullCPU      = 0.85 // of all processors
 	stillGrowing = 1.25 // the last quarter of a run over the one before
 	growingTrips = 100  // round trips after which no slow start lasts

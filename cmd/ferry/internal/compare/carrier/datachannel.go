@@ -199,7 +199,7 @@ func newDataChannel(dc *webrtc.DataChannel, o Options) *dataChannel {
 		dc: dc, opts: o, PipeReader: r,
 		open: make(chan struct{}), low: make(chan struct{}, 1), closed: make(chan struct{}),
 	}
-	dc.SetBufferedAmountLowThreshold(uint64(o.HighWater / 4))
+	dc.SetBufferedAmountLowThreshold(uint64(o.HighWater - o.HighWater/8))
 	dc.OnBufferedAmountLow(func() {
 		select {
 		case c.low <- struct{}{}:
