@@ -127,7 +127,7 @@ func (s *source) checkVisible(t *testing.T, dir string) (found int) {
 // TestKill kills a receiving process at random instants until the transfer is
 // through all the same.
 func TestKill(t *testing.T) {
-	const enough, attempts = 12, 12
+	const enough, attempts = 12, 4
 	rng := rand.New(rand.NewPCG(3, 14))
 	kills, commits := 0, 0
 	whole := time.Minute // what a transfer takes that is not killed, the shortest seen
