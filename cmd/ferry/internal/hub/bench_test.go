@@ -15,13 +15,13 @@ import (
 func BenchmarkPort(b *testing.B) {
 	for _, bench := range []struct {
 		name string
-		open func(b *testing.B, ctx context.Context) (from, to transport.Channel)
+		open func(b *testing.B) (from, to transport.Channel)
 	}{
 		{"transport=quic/port=own", ownQUIC}, {"transport=quic/port=shared", sharing("quic")},
 		{"transport=webrtc/port=own", ownWebRTC}, {"transport=webrtc/port=shared", sharing("webrtc")},
 	} {
 		b.Run(bench.name, func(b *testing.B) {
-			from, to := bench.open(b, b.Context())
+			from, to := bench.open(b)
 			defer transport.Abort(from)
 			defer transport.Abort(to)
 			msg := make([]byte, 48<<10)
@@ -54,8 +54,8 @@ func BenchmarkPort(b *testing.B) {
 	}
 }
 
-func sharing(name string) func(*testing.B, context.Context) (from, to transport.Channel) {
-	return func(b *testing.B, ctx context.Context) (from, to transport.Channel) {
+func sharing(name string) func(*testing.B) (from, to transport.Channel) {
+	return func(b *testing.B) (from, to transport.Channel) {
 		cert, err := pinned.New()
 		if err != nil {
 			b.Fatal(err)
@@ -65,7 +65,7 @@ func sharing(name string) func(*testing.B, context.Context) (from, to transport.
 			b.Fatal(err)
 		}
 		accepted := make(chan transport.Channel, 1)
-		serving, stop := context.WithCancel(ctx)
+		serving, stop := context.WithCancel(b.Context())
 		served := make(chan struct{})
 		go func() {
 			defer close(served)
@@ -76,7 +76,7 @@ func sharing(name string) func(*testing.B, context.Context) (from, to transport.
 			<-served
 			h.Close()
 		})
-		from, err = Address{Host: h.Addr().String(), Pin: h.Pin()}.Dial(ctx, name, "")
+		from, err = Address{Host: h.Addr().String(), Pin: h.Pin()}.Dial(b.Context(), name, "")
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -84,34 +84,34 @@ func sharing(name string) func(*testing.B, context.Context) (from, to transport.
 	}
 }
 
-func ownQUIC(b *testing.B, ctx context.Context) (from, to transport.Channel) {
+func ownQUIC(b *testing.B) (from, to transport.Channel) {
 	l, err := quicchan.Listen("127.0.0.1:0", nil)
 	if err != nil {
 		b.Fatal(err)
 	}
 	b.Cleanup(func() { l.Close() })
-	from, err = quicchan.Dial(ctx, l.URL(), &quicchan.Options{Pin: l.Pin()})
+	from, err = quicchan.Dial(b.Context(), l.URL(), &quicchan.Options{Pin: l.Pin()})
 	if err != nil {
 		b.Fatal(err)
 	}
-	to, err = l.Accept(ctx)
+	to, err = l.Accept(b.Context())
 	if err != nil {
 		b.Fatal(err)
 	}
 	return from, to
 }
 
-func ownWebRTC(b *testing.B, ctx context.Context) (from, to transport.Channel) {
+func ownWebRTC(b *testing.B) (from, to transport.Channel) {
 	l, err := dcchan.Listen("127.0.0.1:0", &dcchan.Options{SelfSigned: true})
 	if err != nil {
 		b.Fatal(err)
 	}
 	b.Cleanup(func() { l.Close() })
-	from, err = dcchan.Dial(ctx, l.URL(), &dcchan.Options{Pin: l.Pin()})
+	from, err = dcchan.Dial(b.Context(), l.URL(), &dcchan.Options{Pin: l.Pin()})
 	if err != nil {
 		b.Fatal(err)
 	}
-	to, err = l.Accept(ctx)
+	to, err = l.Accept(b.Context())
 	if err != nil {
 		b.Fatal(err)
 	}
