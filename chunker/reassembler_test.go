@@ -189,14 +189,14 @@ func TestReassemblerMaxAge(t *testing.T) {
 		time.Sleep(time.Second)                        // in the bubble, as below: the age is what is tested
 		wantAdd(t, r, chunkOf(1, 1, 3, "b"), "-", nil) // just in time
 		wantAdd(t, r, chunkOf(2, 0, 2, "x"), "-", nil)
-		time.Sleep(time.Nanosecond)
+		time.Sleep(time.Nanosecond)                                   // in the bubble
 		wantAdd(t, r, chunkOf(1, 2, 3, "c"), "-", chunker.ErrEvicted) // chunks do not renew a frame
 		wantAdd(t, r, chunkOf(2, 1, 2, "y"), "xy", nil)
 		wantAdd(t, r, chunkOf(3, 0, 2, "x"), "-", nil)
 		if n := r.Expire(); n != 0 {
 			t.Errorf("%d frames expired, want none", n)
 		}
-		time.Sleep(time.Second + 1)
+		time.Sleep(time.Second + 1) // in the bubble
 		if n := r.Expire(); n != 1 {
 			t.Errorf("%d frames expired, want 1", n)
 		}

@@ -45,7 +45,7 @@ func calm() {
 		punctual := true
 		for range 200 {
 			start := time.Now()
-			time.Sleep(time.Millisecond)
+			time.Sleep(time.Millisecond) // how late it wakes is what is asked
 			punctual = punctual && time.Since(start) < 5*time.Millisecond
 		}
 		if punctual {
@@ -94,7 +94,7 @@ func windows(arrived *atomic.Int64, count int) []float64 {
 	rates := make([]float64, count)
 	before, start := arrived.Load(), time.Now()
 	for i := range rates {
-		time.Sleep(500 * time.Millisecond)
+		time.Sleep(500 * time.Millisecond) // the stretch that is measured
 		after, now := arrived.Load(), time.Now()
 		rates[i] = float64(after-before) * 8 / now.Sub(start).Seconds() / 1e6
 		before, start = after, now

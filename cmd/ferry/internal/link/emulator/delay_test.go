@@ -27,7 +27,7 @@ func TestRealTimeDelay(t *testing.T) {
 		}
 		packet := make([]byte, 100)
 		for n := range count {
-			time.Sleep(time.Duration(n)*gap - time.Since(start))
+			time.Sleep(time.Duration(n)*gap - time.Since(start)) // the pace of the packets
 			binary.BigEndian.PutUint64(packet, uint64(time.Since(start)))
 			p.Send(packet)
 		}

@@ -45,11 +45,11 @@ func run(t *testing.T, cfg emulator.Config, count, size int, gap time.Duration) 
 		for n := range count {
 			p.Send(numbered(n, size))
 			if gap > 0 {
-				time.Sleep(gap)
+				time.Sleep(gap) // the pace of the packets, in the bubble
 			}
 		}
 		for p.Stats().InFlight.Packets > 0 {
-			time.Sleep(time.Second)
+			time.Sleep(time.Second) // in the bubble
 			synctest.Wait()
 		}
 		stats = p.Stats()
@@ -314,7 +314,7 @@ func TestCloseStopsDelivery(t *testing.T) {
 			}
 		}
 		p.Send(make([]byte, 100))
-		time.Sleep(time.Minute)
+		time.Sleep(time.Minute) // in the bubble: nothing is to come
 		if s := p.Stats(); s.Offered.Packets != 1 {
 			t.Errorf("%+v", s)
 		}
