@@ -48,7 +48,7 @@ type carrier[M ~int] struct {
 	conn   Conn[M]
 	code   func(error) int // close code in the error of a read, -1 if none
 	limit  int             // bytes of a message from the peer
-	pings  *pings          // nil if the library answers them itself
+	pongs  *pongs          // nil if the library writes them itself
 	stream *stream         // nil if the connection was not made by this package
 	tcp    *net.TCPConn    // nil if unknown
 
@@ -78,6 +78,9 @@ func (c *carrier[M]) WriteMessage(buf []byte, text bool) error {
 }
 
 func (c *carrier[M]) ReadMessage(buf []byte) (msg []byte, text bool, err error) {
+	if c.pongs != nil {
+		c.pongs.sign()
+	}
 	typ, r, err := c.conn.Reader(forever)
 	if err != nil {
 		return nil, false, c.ending(err)
@@ -144,12 +147,17 @@ func (c *carrier[M]) refuse(code uint16, rest io.Reader) {
 	}
 }
 
-// Progress implements pump.Progresser.
-func (c *carrier[M]) Progress() int {
-	if c.tcp == nil {
-		return 0
+// Progress implements pump.Progresser. The window alone would not do: a
+// kernel does not announce all the room that it has, so it can take a reader
+// megabytes to move it.
+func (c *carrier[M]) Progress() (n int) {
+	if c.pongs != nil {
+		n += int(c.pongs.received.Load())
 	}
-	return taken(c.tcp)
+	if c.tcp != nil {
+		n += taken(c.tcp)
+	}
+	return n
 }
 
 // Close implements pump.Carrier. A peer that was not told otherwise learns of
@@ -162,8 +170,8 @@ func (c *carrier[M]) Close(cause error) {
 		reset(c.tcp)
 	}
 	c.conn.CloseNow()
-	if c.pings != nil {
-		c.pings.stop()
+	if c.pongs != nil {
+		c.pongs.stop()
 	}
 }
 

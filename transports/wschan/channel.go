@@ -65,10 +65,10 @@ func newChannel[M ~int](c *carrier[M], opts Options) *Channel {
 
 // owned makes a channel of a connection that this package has made, with all
 // that is known about it.
-func owned(conn *websocket.Conn, socket net.Conn, s *stream, p *pings, opts Options) *Channel {
+func owned(conn *websocket.Conn, socket net.Conn, s *stream, p *pongs, opts Options) *Channel {
 	s.records = recordsOf(socket)
-	p.pong = func(payload []byte) error { return conn.Write(forever, opPong, payload) }
+	p.write = func(payload []byte) error { return conn.Write(forever, opPong, payload) }
 	return newChannel(&carrier[websocket.MessageType]{
-		conn: conn, code: closeCode, pings: p, stream: s, tcp: tcpOf(socket),
+		conn: conn, code: closeCode, pongs: p, stream: s, tcp: tcpOf(socket),
 	}, opts)
 }

@@ -50,11 +50,12 @@ func Dial(ctx context.Context, target string, o *Options) (*Channel, error) {
 	})
 	ctx, cancel := context.WithTimeout(ctx, opts.HandshakeTimeout)
 	defer cancel()
-	p := new(pings)
+	p := newPongs()
 	conn, resp, err := websocket.Dial(ctx, u, &websocket.DialOptions{
 		HTTPClient:     client,
 		HTTPHeader:     opts.Header,
-		OnPingReceived: p.received,
+		OnPingReceived: p.onPing,
+		OnPongReceived: p.onPong,
 	})
 	switch {
 	case err != nil && resp != nil && resp.StatusCode != http.StatusSwitchingProtocols:

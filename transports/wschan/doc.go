@@ -1,7 +1,8 @@
 // Package wschan makes message channels of WebSocket connections (RFC 6455),
-// over github.com/coder/websocket. It adds nothing to the wire: one message of
-// the channel is one WebSocket message, binary or text, so that a browser or
-// any other WebSocket library is a full peer.
+// over github.com/coder/websocket. One message of the channel is one WebSocket
+// message, binary or text, so that a browser or any other WebSocket library is
+// a full peer. All that is added is a pong once a second while messages are
+// read: the sign of life that RFC 6455, section 5.5.3 has in store.
 //
 // [Dial] and [Listen] are for those who have nothing yet, [Accept] and
 // [NewHandler] for those who have an HTTP server, [New] for those who have a
@@ -34,10 +35,11 @@
 //
 // The close frame travels behind the messages, and the peer's library answers
 // it when it has read everything before it: Close returns nil then. There is
-// no half-close. Close waits as long as the peer reads: on Linux it sees the
-// peer's window move, provided that CloseTimeout is longer than 4 s; elsewhere
-// a reader that needs longer than CloseTimeout for what the kernels hold looks
-// dead.
+// no half-close. Close waits as long as the peer reads, provided that
+// CloseTimeout is longer than 4 s: a peer of this package says so, and of
+// others the window is seen to move, on Linux. A foreign reader that needs
+// longer than CloseTimeout for the last megabytes, which may not move the
+// window any more, looks dead.
 //
 // Close codes 1000, 1001 (a browser's page was left) and a close frame without
 // a code (the browser's close()) are the peer's graceful end, io.EOF. Every

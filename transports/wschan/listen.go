@@ -37,14 +37,15 @@ func Accept(w http.ResponseWriter, r *http.Request, o *Options) (*Channel, error
 		http.Error(w, ErrLabel.Error(), http.StatusBadRequest)
 		return nil, ErrLabel
 	}
-	p := new(pings)
+	p := newPongs()
 	h := &hijacker{ResponseWriter: w}
 	if canHijack(w) {
 		w = h
 	}
 	conn, err := websocket.Accept(w, r, &websocket.AcceptOptions{
 		OriginPatterns: opts.OriginPatterns,
-		OnPingReceived: p.received,
+		OnPingReceived: p.onPing,
+		OnPongReceived: p.onPong,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("wschan: accept %s: %w", r.RemoteAddr, err)

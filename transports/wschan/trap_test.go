@@ -140,6 +140,45 @@ func TestCloseWaitsForAReaderThatPauses(t *testing.T) {
 	}
 }
 
+// A peer whose window does not move any more reads as long as its pongs come.
+func TestPongsKeepCloseWaiting(t *testing.T) {
+	t.Parallel()
+	client, ch := acceptRaw(t, &Options{CloseTimeout: time.Second})
+	done := make(chan error, 1)
+	go func() { done <- ch.Close() }()
+	client.wantClose(codeNormal)
+	for range 12 {
+		client.write(opPong, nil)
+		time.Sleep(250 * time.Millisecond) // the reader's pace
+	}
+	client.writeClose(codeNormal)
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}
+
+func TestReaderTellsThatItReads(t *testing.T) {
+	t.Parallel()
+	client, ch := acceptRaw(t, nil)
+	start := time.Now()
+	go func() {
+		for client.failed == nil {
+			client.write(opBinary, make([]byte, 100))
+			if _, err := ch.Receive(t.Context()); err != nil {
+				return
+			}
+		}
+	}()
+	for pongs := range 3 {
+		if opcode, _, err := client.read(); err != nil || opcode != opPong {
+			t.Fatalf("after %d pongs: opcode %x, %v", pongs, opcode, err)
+		}
+	}
+	if took := time.Since(start); took < 2*signEvery {
+		t.Errorf("3 pongs in %v", took)
+	}
+}
+
 func TestPeerThatNeverAnswersTheClose(t *testing.T) {
 	client, ch := acceptRaw(t, &Options{CloseTimeout: 300 * time.Millisecond})
 	fill(t, ch, 3, 100)
