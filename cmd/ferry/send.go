@@ -87,6 +87,7 @@ func (f *sendFlags) run(cmd *cobra.Command, paths []string, target string) error
 	if slices.ContainsFunc(routes, func(r pipeline.Route) bool { return r.Name == "webrtc" }) {
 		base = memoryWebRTC
 	}
+	beBatch()
 	boundMemory(base + memorySender + int64(f.streams)*memoryQueue)
 	src, err := f.source(cmd, paths)
 	if err != nil {

@@ -124,6 +124,7 @@ func (f *serveFlags) run(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
+	beBatch()
 	boundMemory(memoryWebRTC + memoryServer)
 	logger := f.logger(cmd.ErrOrStderr())
 	go cleanUp(ctx, sink, logger)

@@ -1,0 +1,6 @@
+//go:build !linux
+
+package main
+
+// beBatch knows nothing to ask for.
+func beBatch() {}
