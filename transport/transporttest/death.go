@@ -233,7 +233,10 @@ func cutDrain(ctx context.Context, e *env) error {
 		return err
 	}
 	err = p.learns(ctx, "Drain", func() error { return transport.Drain(ctx, p.a, 0) })
-	return want("Drain on a cut channel", err, transport.ErrClosed)
+	if err := want("Drain on a cut channel", err, transport.ErrClosed); err != nil {
+		return err
+	}
+	return e.isDead(ctx, p.a, "that was cut")
 }
 
 func cutArrived(ctx context.Context, e *env) error {

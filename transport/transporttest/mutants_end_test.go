@@ -255,6 +255,20 @@ func deathMutants() []*mutant {
 				return err
 			}
 		}},
+		{check: "cut-drain", name: "the state learns later than Drain", opts: noticing, fault: func(f *faulty) {
+			var late atomic.Bool
+			f.drain = func(ctx context.Context, low int) error {
+				err := f.Channel.Drain(ctx, low)
+				late.Store(errors.Is(err, transport.ErrPeerGone))
+				return err
+			}
+			f.state = func() transport.State {
+				if late.Swap(false) {
+					return transport.StateOpen
+				}
+				return f.Channel.ReadyState()
+			}
+		}},
 		{check: "cut-arrived", name: "discards what had arrived", opts: noticing, fault: discards, also: []string{"abort-arrived"}},
 		{check: "cut-close", name: "claims delivery", fault: func(f *faulty) {
 			f.close = func() error { _ = f.Channel.Close(); return nil }

@@ -35,6 +35,11 @@ type Options struct {
 	// R10 mainly. Run sets it under -short and under the race detector.
 	Quick bool
 
+	// Parallel has Run call t.Parallel after the checks that need the process
+	// to themselves, so that the kits of several pairs overlap from there on.
+	// Check ignores it.
+	Parallel bool
+
 	patience time.Duration // how long a call may take that needs no waiting; tests of the kit shorten it
 }
 
@@ -78,7 +83,11 @@ func Run(t *testing.T, pair Pair, opts *Options) {
 	t.Helper()
 	o := opts.withDefaults()
 	o.Quick = o.Quick || testing.Short() || raceEnabled
-	schedule(func(c *check) {
+	shared := func() {}
+	if o.Parallel {
+		shared = t.Parallel
+	}
+	schedule(shared, func(c *check) {
 		t.Run(c.name, func(t *testing.T) {
 			err := c.guard(t.Context(), pair, o)
 			if err == nil {
@@ -100,7 +109,7 @@ func Check(ctx context.Context, pair Pair, opts *Options, report func(Result)) e
 	results := make([]*Result, len(checks))
 	var mu sync.Mutex
 	reported, failed := 0, 0
-	schedule(func(c *check) {
+	schedule(func() {}, func(c *check) {
 		start := time.Now()
 		err := c.guard(ctx, pair, o)
 		mu.Lock()
@@ -138,13 +147,15 @@ func (o *Options) withDefaults() Options {
 const workers = 4
 
 // schedule calls run for every check: first those that must be alone, because
-// they count goroutines, bytes or seconds, then the rest, several at once.
-func schedule(run func(*check)) {
+// they count goroutines, bytes or seconds, then shared, then run for the rest,
+// several at once.
+func schedule(shared func(), run func(*check)) {
 	for _, c := range checks {
 		if c.alone {
 			run(c)
 		}
 	}
+	shared()
 	var wg sync.WaitGroup
 	queue := make(chan *check)
 	for _, c := range checks {

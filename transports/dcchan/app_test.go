@@ -80,7 +80,7 @@ func (c *appChannel) Abort() error {
 
 // An application's connections, with its own handlers in place, pass the kit
 // with channels that are not ordered.
-func TestKitUnordered(t *testing.T) {
+func TestConformanceUnordered(t *testing.T) {
 	cutPair := func(context.Context) (a, b transport.Channel, cut func(), err error) {
 		left, right := &hole{PacketConn: socket(t)}, &hole{PacketConn: socket(t)}
 		p, closeP := openPeer(t, left, dcchan.Configure)
@@ -105,7 +105,7 @@ func TestKitUnordered(t *testing.T) {
 		a, b, _, err = cutPair(ctx)
 		return a, b, err
 	}
-	transporttest.Run(t, pair, &transporttest.Options{Cut: cutPair, Quick: true})
+	transporttest.Run(t, pair, &transporttest.Options{Cut: cutPair, Quick: true, Parallel: true})
 }
 
 func TestPropertiesOfApplication(t *testing.T) {

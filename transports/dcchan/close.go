@@ -44,8 +44,7 @@ func (c *Channel) begin() (opened bool) {
 	opened = c.ReadyState() > transport.StateConnecting
 	c.begun.Store(true)
 	c.in.Abandon(transport.ErrClosed)
-	c.seal(transport.ErrClosed)
-	c.advance(transport.StateClosing)
+	c.seal(transport.ErrClosed, transport.StateClosing)
 	c.dc.Close() // fails only if the association has ended, which finish finds out
 	return opened
 }
@@ -104,7 +103,7 @@ func (c *Channel) undelivered() int {
 func (c *Channel) Abort() error {
 	c.begun.Store(true)
 	c.in.Abandon(transport.ErrClosed)
-	c.seal(transport.ErrClosed)
+	c.seal(transport.ErrClosed, transport.StateClosing)
 	alone := c.conn != nil && c.conn.onlyHas(c)
 	c.die(transport.ErrAborted)
 	if alone {

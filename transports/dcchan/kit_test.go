@@ -7,6 +7,6 @@ import (
 	"github.com/chunkferry/chunkferry/transports/dcchan"
 )
 
-func TestKit(t *testing.T) {
-	transporttest.Run(t, dcchan.Pair, &transporttest.Options{Cut: dcchan.CutPair, Many: dcchan.ManyPair})
+func TestConformance(t *testing.T) {
+	transporttest.Run(t, dcchan.Pair, &transporttest.Options{Cut: dcchan.CutPair, Many: dcchan.ManyPair, Parallel: true})
 }

@@ -148,6 +148,11 @@ func (c *Channel) readerEnded() {
 	c.mu.Lock()
 	cause := c.cause
 	c.mu.Unlock()
+	byPeer := cause == nil && !c.begun.Load()
+	if byPeer {
+		c.peerEnded.Store(true)
+		c.seal(transport.ErrClosed, transport.StateClosed)
+	}
 	if cause != nil {
 		c.in.Finish(transport.Aborted(cause))
 	} else {
@@ -157,10 +162,7 @@ func (c *Channel) readerEnded() {
 	if c.conn != nil {
 		c.conn.read(c)
 	}
-	if cause == nil && !c.begun.Load() {
-		c.peerEnded.Store(true)
-		c.seal(transport.ErrClosed)
-		c.advance(transport.StateClosed)
+	if byPeer {
 		c.leave(passiveLinger)
 	}
 }
@@ -188,8 +190,7 @@ func (c *Channel) die(cause error) {
 		c.cause = cause
 	}
 	c.mu.Unlock()
-	c.seal(transport.Closed(transport.Aborted(cause)))
-	c.advance(transport.StateClosed)
+	c.seal(transport.Closed(transport.Aborted(cause)), transport.StateClosed)
 	c.leave(0)
 }
 

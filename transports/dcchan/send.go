@@ -175,12 +175,13 @@ func (c *Channel) wakeDrained() {
 	}
 }
 
-// seal makes Send and Drain answer err from now on.
-func (c *Channel) seal(err error) {
+// seal makes Send and Drain answer err from now on, in the state to.
+func (c *Channel) seal(err error, to transport.State) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.sealed == nil {
 		c.sealed = err
 	}
+	c.advance(to) // before anybody is woken
 	c.wakeDrained()
 }

@@ -33,9 +33,9 @@ func TestConformance(t *testing.T) {
 		pair transporttest.Pair
 		opts *transporttest.Options
 	}{
-		{"ws", plain, &transporttest.Options{Cut: CutPair, Many: ManyPair}},
-		{"wss", secure, &transporttest.Options{Cut: CutPair, Many: ManyPair}},
-		{"new", newPair, nil},
+		{"ws", plain, &transporttest.Options{Cut: CutPair, Many: ManyPair, Parallel: true}},
+		{"wss", secure, &transporttest.Options{Cut: CutPair, Many: ManyPair, Parallel: true}},
+		{"new", newPair, &transporttest.Options{Parallel: true}},
 	} {
 		t.Run(tt.name, func(t *testing.T) { transporttest.Run(t, tt.pair, tt.opts) })
 	}
