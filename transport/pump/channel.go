@@ -266,9 +266,9 @@ func (c *Channel) die(cause error) {
 	}
 	c.mu.Unlock()
 	err := transport.Aborted(cause)
-	c.advance(transport.StateClosed) // before anybody is woken
+	c.advance(transport.StateClosed)  // before anybody is woken
+	c.out.kill(transport.Closed(err)) // before Receive tells
 	c.in.Finish(err)
-	c.out.kill(transport.Closed(err))
 	c.release(cause)
 }
 

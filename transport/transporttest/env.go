@@ -145,7 +145,7 @@ func pause(ctx context.Context, d time.Duration) {
 const carrierSlack = 16 << 20
 
 // stall sends messages of size bytes to a peer that does not read until the
-// channel has been full for a moment, and returns them. full is false if it
+// channel has been full for Options.settle, and returns them. full is false if it
 // took more than its declared buffers hold; check buffer-full complains about
 // that, the others have nothing to test then.
 func (e *env) stall(ctx context.Context, ch transport.Channel, size int) (accepted []transport.Message, full bool, err error) {
@@ -161,7 +161,7 @@ func (e *env) stall(ctx context.Context, ch transport.Channel, size int) (accept
 			lastTaken = time.Now()
 		case !errors.Is(err, transport.ErrBufferFull):
 			return accepted, false, fmt.Errorf("send %d of %d bytes to a peer that does not read: %w", len(accepted), size, err)
-		case time.Since(lastTaken) > e.patience/60:
+		case time.Since(lastTaken) > e.settle:
 			return accepted, true, nil
 		default:
 			pause(ctx, 5*time.Millisecond)

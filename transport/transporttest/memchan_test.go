@@ -40,7 +40,7 @@ func TestMemchan(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			opts := tt.opts
 			opts.CloseTimeout = time.Second
-			Run(t, pairOf(&opts), &Options{Cut: cutOf(&opts), Quick: true, Parallel: true, patience: 6 * time.Second})
+			Run(t, pairOf(&opts), &Options{Cut: cutOf(&opts), Quick: true, Parallel: true, patience: 6 * time.Second, settle: 100 * time.Millisecond})
 		})
 	}
 }

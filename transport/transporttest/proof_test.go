@@ -45,7 +45,7 @@ func (m *mutant) options(patience, closeTimeout time.Duration) (Pair, Options) {
 		a, b := faultyLink(link, fault)
 		return a, b, a.Cut, nil
 	}
-	opts := Options{Quick: true, Cut: cut, patience: patience}
+	opts := Options{Quick: true, Cut: cut, patience: patience, settle: patience / 60}
 	return pair, opts
 }
 

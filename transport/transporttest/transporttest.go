@@ -40,7 +40,9 @@ type Options struct {
 	// Check ignores it.
 	Parallel bool
 
-	patience time.Duration // how long a call may take that needs no waiting; tests of the kit shorten it
+	// Tests of the kit shorten these.
+	patience time.Duration // how long a call may take that needs no waiting
+	settle   time.Duration // after which a channel is full that takes nothing, though the machine be busy or a packet lost
 }
 
 // Result is the outcome of one check.
@@ -139,6 +141,9 @@ func (o *Options) withDefaults() Options {
 	}
 	if out.patience == 0 {
 		out.patience = 20 * time.Second
+	}
+	if out.settle == 0 {
+		out.settle = 1500 * time.Millisecond
 	}
 	return out
 }

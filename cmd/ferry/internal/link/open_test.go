@@ -144,6 +144,7 @@ func TestCloseWakesEverybody(t *testing.T) {
 	eachKind(t, func(t *testing.T, kind link.Kind) {
 		n := open(t, "rtt=2ms", kind, 1, nil)
 		c, s := connect(t, n)
+		defer c.Close() // it does not read
 		l, err := n.Server().ListenTCP(0)
 		if err != nil {
 			t.Fatal(err)
@@ -154,7 +155,7 @@ func TestCloseWakesEverybody(t *testing.T) {
 		}
 		const blocked = 4
 		ended := make(chan error, blocked)
-		go func() { _, err := c.Read(make([]byte, 1)); ended <- err }()
+		go func() { _, err := s.Read(make([]byte, 1)); ended <- err }()
 		go func() { _, err := io.Copy(s, rand.NewChaCha8([32]byte{})); ended <- err }()
 		go func() { _, err := l.Accept(); ended <- err }()
 		go func() { _, _, err := p.ReadFrom(make([]byte, 1)); ended <- err }()
