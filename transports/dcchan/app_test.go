@@ -17,7 +17,8 @@ import (
 	"github.com/chunkferry/chunkferry/transports/dcchan"
 )
 
-// accepted collects what New makes of the channels that pc is offered.
+// accepted collects what New makes of the channels that pc is offered, once they
+// are open.
 func accepted(tb testing.TB, pc *webrtc.PeerConnection) <-chan *dcchan.Channel {
 	channels := make(chan *dcchan.Channel, 100)
 	pc.OnDataChannel(func(dc *webrtc.DataChannel) {
@@ -25,7 +26,7 @@ func accepted(tb testing.TB, pc *webrtc.PeerConnection) <-chan *dcchan.Channel {
 		if err != nil {
 			tb.Error(err)
 		}
-		channels <- c
+		dc.OnOpen(func() { channels <- c })
 	})
 	return channels
 }
@@ -79,12 +80,17 @@ func (c *appChannel) Abort() error {
 }
 
 // An application's connections, with its own handlers in place, pass the kit
-// with channels that are not ordered.
+// with channels that are not ordered, smaller messages and a smaller buffer.
 func TestConformanceUnordered(t *testing.T) {
+	configure := func(s *webrtc.SettingEngine) {
+		dcchan.Configure(s)
+		s.SetSCTPMaxReceiveBufferSize(dcchan.ReceiveBuffer / 2)
+		s.SetSCTPMaxMessageSize(transport.MessageSizeFloor)
+	}
 	cutPair := func(context.Context) (a, b transport.Channel, cut func(), err error) {
 		left, right := &hole{PacketConn: socket(t)}, &hole{PacketConn: socket(t)}
-		p, closeP := openPeer(t, left, dcchan.Configure)
-		q, closeQ := openPeer(t, right, dcchan.Configure)
+		p, closeP := openPeer(t, left, configure)
+		q, closeQ := openPeer(t, right, configure)
 		ordered := false
 		x, y := appPair(t, p, q, &webrtc.DataChannelInit{Ordered: &ordered})
 		var open atomic.Int32
