@@ -36,8 +36,9 @@ type Options struct {
 	Quick bool
 
 	// Parallel has Run call t.Parallel after the checks that need the process
-	// to themselves, so that the kits of several pairs overlap from there on.
-	// Check ignores it.
+	// to themselves, so that the kits of several pairs overlap from there on:
+	// most of a kit is waiting. Under the race detector, where the processor
+	// is what they wait for, and for Check it means nothing.
 	Parallel bool
 
 	// Tests of the kit shorten these.
@@ -86,7 +87,7 @@ func Run(t *testing.T, pair Pair, opts *Options) {
 	o := opts.withDefaults()
 	o.Quick = o.Quick || testing.Short() || raceEnabled
 	shared := func() {}
-	if o.Parallel {
+	if o.Parallel && !raceEnabled {
 		shared = t.Parallel
 	}
 	schedule(shared, func(c *check) {
