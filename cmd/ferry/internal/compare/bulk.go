@@ -52,7 +52,7 @@ func (b *bench) bulk(ctx context.Context, l *lane, n network, s *carrier.Session
 		receivers.Wait()
 		close(received)
 	}()
-	err := b.await(ctx, received, rec, l.point.runTime)
+	err := b.await(ctx, received, rec, l.point.runTime, l.gap())
 	complete := err == nil && ctx.Err() == nil
 	if err == nil && !complete {
 		err = context.Cause(ctx)
@@ -107,25 +107,53 @@ func (b *bench) bulk(ctx context.Context, l *lane, n network, s *carrier.Session
 // patience is how long a receiver may hear nothing after everything was sent.
 func (l *lane) patience() time.Duration { return max(500*time.Millisecond, 5*l.point.spec.RTT()) }
 
+// gap is how long nothing is delivered when a packet is missing, rather than
+// because the link is slow.
+func (l *lane) gap() time.Duration {
+	return max(leastGap, time.Duration(tripsInGap*float64(l.point.rtt())))
+}
+
+// A run is not cut off while nothing is delivered: what has arrived behind a
+// gap would not count, although it took its time. All carriers here keep the
+// order, and fill a gap after a round trip or a timeout of a second.
+const (
+	leastGap   = 200 * time.Millisecond // and one and a half round trips
+	mostExtra  = 3 * time.Second        // that a run waits for the end of a gap
+	afterAGap  = 100 * time.Millisecond // is enough for what waited behind it
+	tripsInGap = 1.5
+)
+
 // await returns nil when done is closed, errCut when limit is over (0: never)
-// and something has been delivered,
-// ErrStalled when nothing has been delivered for too long, and ctx's cause.
-func (b *bench) await(ctx context.Context, done <-chan struct{}, rec *recorder, limit time.Duration) error {
+// and something has been delivered, lately if a gap of that length can end in
+// time, ErrStalled when nothing has been delivered for too long, and ctx's
+// cause.
+func (b *bench) await(ctx context.Context, done <-chan struct{}, rec *recorder, limit, gap time.Duration) error {
 	var over <-chan time.Time
 	if limit > 0 {
 		over = time.After(time.Until(rec.begin.Add(limit)))
 	}
 	tick := time.NewTicker(b.cfg.Stall)
 	defer tick.Stop()
+	waited, ended := false, false // for the end of a gap
 	for before := int64(-1); ; {
 		select {
 		case <-done:
 			return nil
 		case <-over:
-			if rec.delivered() > 0 {
+			switch {
+			case rec.delivered() == 0: // nothing could be said of such a run
+				over = time.After(samplePeriod)
+			case ended || time.Since(rec.begin) > limit+mostExtra:
+				return errCut
+			case rec.idle() > gap:
+				waited = true
+				over = time.After(samplePeriod)
+			case waited:
+				ended = true
+				over = time.After(afterAGap)
+			default:
 				return errCut
 			}
-			over = time.After(samplePeriod) // of a run without a byte, nothing could be said
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		case <-tick.C:

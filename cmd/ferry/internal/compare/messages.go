@@ -70,7 +70,7 @@ func (b *bench) messages(ctx context.Context, l *lane, n network, s *carrier.Ses
 		asking.Wait()
 		close(finished)
 	}()
-	err := b.await(ctx, finished, rec, 0)
+	err := b.await(ctx, finished, rec, 0, 0)
 	end := u.freeze()
 	u.finish(end, r)
 	cancel(errCut)

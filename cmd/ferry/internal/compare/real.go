@@ -137,7 +137,7 @@ func (b *bench) realDown(ctx context.Context, ch transport.Channel, o remote.Opt
 		}
 		close(done)
 	}()
-	err := b.await(ctx, done, rec, o.Limit)
+	err := b.await(ctx, done, rec, o.Limit, b.cfg.Stall) // the server ends at the limit, too
 	delivered, last := v.stop()
 	end := u.freeze()
 	complete := err == nil && delivered == b.src.size

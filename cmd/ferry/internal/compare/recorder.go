@@ -16,6 +16,7 @@ type recorder struct {
 	mu    sync.Mutex
 	begin time.Time
 	first time.Time // when the first byte came
+	last  time.Time // when the last one came
 	width time.Duration
 	bins  []int64
 	total int64
@@ -32,6 +33,7 @@ func (r *recorder) add(now time.Time, n int) {
 	if r.total == 0 {
 		r.first = now
 	}
+	r.last = now
 	r.total += int64(n)
 	i := int(now.Sub(r.begin) / r.width)
 	for i >= maxBins {
@@ -63,6 +65,13 @@ func (r *recorder) delivered() int64 {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.total
+}
+
+// idle is how long nothing has been delivered.
+func (r *recorder) idle() time.Duration {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return time.Since(r.last)
 }
 
 // series returns MB/s in bins of at least 100 ms for runs of a second or more,
