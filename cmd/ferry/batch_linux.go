@@ -9,8 +9,8 @@ import (
 
 // beBatch tells the scheduler that this process wants throughput: it does not
 // interrupt others when a packet wakes it, among them the process that sends
-// the packets. On two processors QUIC is a quarter to a half faster so, because
-// more of them are there when it is its turn. It is a favour of the kernel's: a
+// the packets. On two processors QUIC is about a sixth faster so, because more
+// of them are there when it is its turn. It is a favour of the kernel's: a
 // refusal changes nothing else.
 func beBatch() {
 	for known, more := map[string]bool{}, true; more; { // threads inherit it

@@ -145,8 +145,8 @@ func pause(ctx context.Context, d time.Duration) {
 const carrierSlack = 16 << 20
 
 // stall sends messages of size bytes to a peer that does not read until the
-// channel has been full for Options.settle, and returns them. full is false if it
-// took more than its declared buffers hold; check buffer-full complains about
+// channel has been full for Options.settle, and returns them. full is false if
+// it took more than its declared buffers hold; check buffer-full complains about
 // that, the others have nothing to test then.
 func (e *env) stall(ctx context.Context, ch transport.Channel, size int) (accepted []transport.Message, full bool, err error) {
 	p := properties(ch)

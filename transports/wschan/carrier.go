@@ -79,7 +79,7 @@ func (c *carrier[M]) WriteMessage(buf []byte, text bool) error {
 
 func (c *carrier[M]) ReadMessage(buf []byte) (msg []byte, text bool, err error) {
 	if c.pongs != nil {
-		c.pongs.sign()
+		c.pongs.reading()
 	}
 	typ, r, err := c.conn.Reader(forever)
 	if err != nil {
@@ -152,7 +152,7 @@ func (c *carrier[M]) refuse(code uint16, rest io.Reader) {
 // megabytes to move it.
 func (c *carrier[M]) Progress() (n int) {
 	if c.pongs != nil {
-		n += int(c.pongs.received.Load())
+		n += int(c.pongs.signs.Load())
 	}
 	if c.tcp != nil {
 		n += taken(c.tcp)

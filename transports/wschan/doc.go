@@ -1,8 +1,8 @@
 // Package wschan makes message channels of WebSocket connections (RFC 6455),
 // over github.com/coder/websocket. One message of the channel is one WebSocket
 // message, binary or text, so that a browser or any other WebSocket library is
-// a full peer. All that is added is a pong once a second while messages are
-// read: the sign of life that RFC 6455, section 5.5.3 has in store.
+// a full peer. All that is added is a pong "reading" once a second while
+// messages are read, a sign of life as RFC 6455, section 5.5.3 allows it.
 //
 // [Dial] and [Listen] are for those who have nothing yet, [Accept] and
 // [NewHandler] for those who have an HTTP server, [New] for those who have a

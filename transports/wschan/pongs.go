@@ -7,8 +7,13 @@ import (
 	"time"
 )
 
-// signEvery is how often a reader to which messages come tells that it reads.
-const signEvery = time.Second
+// A reader to which messages come tells every signEvery that it reads. Pongs
+// with another payload are heartbeats, which a peer that does not read sends,
+// too.
+const (
+	signEvery = time.Second
+	sign      = "reading"
+)
 
 // pongs are written beside the reader, so that one which cannot be written for
 // the moment holds up nothing. They answer pings, of several that are waiting
@@ -17,7 +22,7 @@ const signEvery = time.Second
 type pongs struct {
 	write func(payload []byte) error // set before the first pong
 
-	received atomic.Int64
+	signs atomic.Int64 // received
 
 	work sync.WaitGroup
 
@@ -42,10 +47,14 @@ func (p *pongs) onPing(_ context.Context, payload []byte) bool {
 }
 
 // onPong is the library's OnPongReceived.
-func (p *pongs) onPong(context.Context, []byte) { p.received.Add(1) }
+func (p *pongs) onPong(_ context.Context, payload []byte) {
+	if string(payload) == sign {
+		p.signs.Add(1)
+	}
+}
 
-// sign is called before each read of a message.
-func (p *pongs) sign() {
+// reading is called before each read of a message.
+func (p *pongs) reading() {
 	now := time.Now()
 	if now.Sub(p.signed) < signEvery {
 		return
@@ -54,7 +63,7 @@ func (p *pongs) sign() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if !p.busy {
-		p.start(nil)
+		p.start([]byte(sign))
 	}
 }
 

@@ -148,13 +148,36 @@ func TestPongsKeepCloseWaiting(t *testing.T) {
 	go func() { done <- ch.Close() }()
 	client.wantClose(codeNormal)
 	for range 12 {
-		client.write(opPong, nil)
+		client.write(opPong, []byte(sign))
 		time.Sleep(250 * time.Millisecond) // the reader's pace
 	}
 	client.writeClose(codeNormal)
 	if err := <-done; err != nil {
 		t.Error(err)
 	}
+}
+
+// A heartbeat says nothing about reading.
+func TestHeartbeatsDoNotKeepCloseWaiting(t *testing.T) {
+	t.Parallel()
+	client, ch := acceptRaw(t, &Options{CloseTimeout: 500 * time.Millisecond})
+	done := make(chan error, 1)
+	go func() { done <- ch.Close() }()
+	client.wantClose(codeNormal)
+	beat := time.NewTicker(50 * time.Millisecond)
+	defer beat.Stop()
+	for range 200 {
+		select {
+		case err := <-done:
+			if !errors.Is(err, transport.ErrUndelivered) {
+				t.Errorf("close: %v", err)
+			}
+			return
+		case <-beat.C:
+			client.write(opPong, nil)
+		}
+	}
+	t.Error("Close waits for a peer that only sends heartbeats")
 }
 
 func TestReaderTellsThatItReads(t *testing.T) {
@@ -170,8 +193,8 @@ func TestReaderTellsThatItReads(t *testing.T) {
 		}
 	}()
 	for pongs := range 3 {
-		if opcode, _, err := client.read(); err != nil || opcode != opPong {
-			t.Fatalf("after %d pongs: opcode %x, %v", pongs, opcode, err)
+		if opcode, payload, err := client.read(); err != nil || opcode != opPong || string(payload) != sign {
+			t.Fatalf("after %d pongs: opcode %x, %q, %v", pongs, opcode, payload, err)
 		}
 	}
 	if took := time.Since(start); took < 2*signEvery {

@@ -6,8 +6,9 @@
 // carriers, so that a machine whose speed drifts drifts for all of them. A
 // rate is the bytes delivered over the time from the first read of the source
 // to the last byte hashed, or to the moment the run is cut off, which is not
-// while all waits for a missing packet. Opening the channel is not part of it. On an emulated link each run has a link of its
-// own, and in one round all carriers have the same fate: the same seed.
+// while all waits for a missing packet. Opening the channel is not part of it.
+// On an emulated link each run has a link of its own, and in one round all
+// carriers have the same fate: the same seed.
 //
 // The outcome is a result.Report; package report shows it.
 package compare
